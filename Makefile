@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+# picosuit: `make help` lists the targets. Output goes to build/.
+#
+# Variables are for the command line (make CC=clang CFLAGS=-Os test-core); none is forced.
+
+O ?= build
+CC ?= cc
+CLANG ?= clang
+CLANG_FORMAT ?= clang-format
+CROSS ?= arm-none-eabi-
+QEMU ?= qemu-system-arm
+PYTHON ?= python3
+CSTD ?= -std=c99
+CFLAGS ?= -O2 -g
+WARN ?= -pedantic -Wall -Wextra -Wshadow
+SUITES ?=
+FUZZ_SECONDS ?= 60
+
+CORE = core/picosuit.h core/picosuit.c
+VENV = $(O)/venv/bin/python
+
+.PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs san demo lint format \
+	size stack work cycles fuzz fuzz-smoke targets targets-check targets-update dist clean FORCE
+
+all: $(O)/libpicosuit.a ## the library, for this machine
+
+$(O)/libpicosuit.a: $(CORE)
+	@mkdir -p $(O)
+	$(CC) $(CSTD) $(WARN) $(CFLAGS) $(CPPFLAGS) -Icore -c -o $(O)/picosuit.o core/picosuit.c
+	$(AR) rcs $@ $(O)/picosuit.o
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' Makefile bench/m0/device.mk | \
+		while IFS='|' read -r name what; do printf '%-15s %s\n' "$$name" "$$what"; done
+
+setup: ## install the Debian and Python packages that other targets use
+	@O=$(O) PYTHON=$(PYTHON) .ci/setup
+
+test: ## everything below down to demo, with setup first
+	@O=$(O) .ci/test
+
+check: test ## the same
+
+# -- tests of the core ---------------------------------------------------------------------------
+
+# Test files that need more than a C compiler have targets of their own.
+HOST_TESTS = vectors/test/test_drafts.c
+TESTS ?= $(filter-out $(HOST_TESTS),$(wildcard vectors/test/test_*.c))
+WHITE = $(shell sed -n 's/^.include "\(test_[a-z0-9_]*\.c\)"/\1/p' vectors/test/white.c)
+BLACK = $(filter-out $(addprefix vectors/test/,$(WHITE)),$(TESTS)) \
+	vectors/test/main.c vectors/test/guard.c $(wildcard vectors/test/simdev.c)
+T = $(O)/test
+TEST_WARN = $(WARN) -Wno-missing-field-initializers
+# Compiles white.c, and with it the core: C++ in some configurations.
+COMPILE_CORE ?= $(CC) $(CSTD)
+TEST_CPPFLAGS = -Icore -Ivectors/test -I$(T) -DPICOSUIT_EXPOSE_PRIMITIVES=1 $(CPPFLAGS)
+TEST_OBJECTS = $(BLACK:vectors/test/%.c=$(T)/%.o) $(T)/white.o
+
+test-core: $(T)/all ## tests of the core; SUITES="sha2 aead" runs these only
+	@$(TEST_ENV) $(T)/all $(SUITES)
+
+$(T)/all: $(TEST_OBJECTS)
+	@$(CC) $(CFLAGS) -o $@ $(TEST_OBJECTS) $(LDFLAGS) $(LDLIBS)
+
+$(T)/white.o: vectors/test/white.c $(CORE) $(T)/suites.h $(T)/flags
+	@$(COMPILE_CORE) $(TEST_WARN) $(CFLAGS) $(TEST_CPPFLAGS) -MMD -MP -c -o $@ vectors/test/white.c
+
+$(T)/%.o: vectors/test/%.c $(T)/suites.h $(T)/flags
+	@$(CC) $(CSTD) $(TEST_WARN) $(CFLAGS) $(TEST_CPPFLAGS) -MMD -MP -c -o $@ $<
+
+# The list of suites, and a record of the flags: written only when they change.
+$(T)/suites.h $(T)/flags: FORCE
+	@mkdir -p $(T)
+	@for s in $(sort $(TESTS:vectors/test/test_%.c=%)); do \
+		echo "SUITE($$s)"; done >$@.new.$$$$; \
+	case $@ in *flags) echo '$(COMPILE_CORE) $(CC) $(CSTD) $(WARN) $(CFLAGS) $(TEST_CPPFLAGS)' \
+		>$@.new.$$$$ ;; esac; \
+	cmp -s $@ $@.new.$$$$ && rm $@.new.$$$$ || mv $@.new.$$$$ $@
+
+-include $(wildcard $(T)/*.d)
+
+configs: ## test-core as C99, C11, C++17, 32 bits, and with each switch flipped
+	@O=$(O) vectors/test/configs.sh lang switch
+
+san: ## test-core under ASan, UBSan and MSan, also with -m32
+	@O=$(O) vectors/test/configs.sh san
+
+test-drafts: ## the drafts' own examples, P-256 by OpenSSL
+	@$(MAKE) -s test-core O=$(O)/drafts TESTS=vectors/test/test_drafts.c LDLIBS="$(LDLIBS) -lcrypto"
+
+test-vectors: ## the scripts of vectors/make rebuild every vector byte for byte
+	@$(VENV) vectors/make/all.py --check
+
+test-docs: ## the examples, links and names in README.md and docs/
+	@O=$(O) CC="$(CC)" vectors/test/readme.sh
+
+include bench/m0/device.mk
+
+demo: setup ## the reference device takes real updates under QEMU
+	@O=$(O) CROSS=$(CROSS) QEMU=$(QEMU) $(VENV) bench/m0/demo.py
+
+# -- checks of the source ------------------------------------------------------------------------
+
+lint: ## warnings, layering, complexity, frames, names, licences
+	@O=$(O) CC="$(CC)" CLANG="$(CLANG)" CROSS=$(CROSS) $(PYTHON) vectors/test/lint.py
+
+format: ## rewrite the C files, but for the hand-set header, in the house style
+	@$(CLANG_FORMAT) -i core/picosuit.c $(wildcard vectors/test/*.[ch] bench/*.c bench/m0/*.[ch] \
+		fuzz/*.[ch])
+
+# -- numbers: bench/README.md --------------------------------------------------------------------
+
+size: ## flash by section, context, externals, on Cortex-M0
+	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/size.py
+	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/stack.py --quiet
+	@O=$(O) $(PYTHON) bench/targets.py diff
+
+stack: ## worst stack of each public function, on Cortex-M0
+	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/stack.py
+
+work: ## work buffer of the updates that targets.csv names
+	@mkdir -p $(O)/now && rm -f $(O)/now/work.csv
+	@WORK_CSV=$(O)/now/work.csv $(MAKE) -s test-core SUITES=work
+	@cat $(O)/now/work.csv
+
+cycles: ## cycles and painted stack of the primitives, on Cortex-M0 under QEMU
+	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/cycles.py
+
+targets: ## demanded figures that are missed
+	@O=$(O) $(PYTHON) bench/targets.py list
+
+targets-check: ## no figure is worse than accepted
+	@O=$(O) $(PYTHON) bench/targets.py check
+
+targets-update: ## write the measured figures to bench/targets.csv
+	@O=$(O) $(PYTHON) bench/targets.py update
+
+# -- fuzzing -------------------------------------------------------------------------------------
+
+FUZZ = $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
+FUZZ_SEEDS = vectors/suit vectors/refuse
+FUZZ_CFLAGS = -std=c99 -O1 -g -Icore -Ifuzz -Ivectors/test -fno-sanitize-recover=all
+
+fuzz: ## libFuzzer with ASan and UBSan: FUZZ_SECONDS=60 for each target
+	@mkdir -p $(O)/fuzz
+	@for t in $(FUZZ); do mkdir -p $(O)/fuzz/corpus/$$t && \
+		$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $(O)/fuzz/$$t \
+			fuzz/fuzz_$$t.c core/picosuit.c && \
+		$(O)/fuzz/$$t -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-dict=fuzz/suit.dict -artifact_prefix=$(O)/fuzz/ \
+			$(O)/fuzz/corpus/$$t $(FUZZ_SEEDS) || exit 1; done
+
+fuzz-smoke: ## the stand-alone driver, any compiler: FUZZ_SECONDS=60 on the envelope target
+	@mkdir -p $(O)/fuzz
+	@$(CC) $(FUZZ_CFLAGS) -fsanitize=address,undefined -o $(O)/fuzz/smoke \
+		fuzz/fuzz_envelope.c fuzz/standalone.c core/picosuit.c
+	@$(O)/fuzz/smoke -t $(FUZZ_SECONDS) $(FUZZ_SEEDS)
+
+# ------------------------------------------------------------------------------------------------
+
+dist: ## what is committed, as a tar archive
+	@mkdir -p $(O)
+	@git archive --format=tar --prefix=picosuit/ HEAD | gzip -n >$(O)/picosuit.tar.gz
+	@echo $(O)/picosuit.tar.gz
+
+clean: ## remove build/
+	@rm -rf $(O)

@@ -1,0 +1,6411 @@
+/* SPDX-License-Identifier: MIT */
+/* picosuit - see picosuit.h for what it is and how it is used.
+ *
+ *  1  Bytes                                   b_ ct_ wipe
+ *  2  SHA-256, SHA-512                        sha256_ sha512_
+ *  3  HMAC, HKDF                              hmac_ hkdf_
+ *  4  ChaCha20, Poly1305, AEAD in steps       chacha_ poly_ aead_
+ *  5  AES-128 decryption, key unwrap          aes_ aes128_
+ *  6  Field 2^255-19                          fe_
+ *  7  X25519                                  x25519
+ *  8  Ed25519 verification                    sc_ ge_ ed25519_
+ *  9  CBOR reading, deterministic only        cbor_
+ * 10  CBOR writing                            put_
+ * 11  Errors and the device                   fail dev_
+ * 12  COSE: keys, signatures, recipients      cose_
+ * 13  Manifest model                          man_
+ * 14  Payload pipe                            pay_
+ * 15  Static checks of sequences              chk_
+ * 16  Interpreter                             run_
+ * 17  Receiver                                rx_
+ * 18  Report, public functions                rep_ picosuit_
+ * 19  Boot state                              boot_ picosuit_boot_
+ *
+ * A section calls only sections above it, and of those only the ones on its "uses" line.
+ * No function is declared before it is defined, so the compiler holds most of this rule.
+ *
+ * Short names of the standards, as cited below:
+ *   [M n]        draft-ietf-suit-manifest-37, section n
+ *   [FE n]       draft-ietf-suit-firmware-encryption
+ *   [FIPS180]    FIPS 180-4, secure hash standard
+ *   [FIPS197]    FIPS 197, AES
+ *   [RFC2104]    HMAC                          [RFC3394]  AES key wrap
+ *   [RFC5869]    HKDF                          [RFC7748]  X25519
+ *   [RFC8032]    Ed25519                       [RFC8439]  ChaCha20-Poly1305
+ *   [RFC8949]    CBOR                          [RFC9052]  COSE structures
+ *   [HWCD]       Hisil, Wong, Carter, Dawson, ePrint 2008/522: points on twisted Edwards
+ *                curves
+ *   [MOF]        Okeya, Schmidt-Samoa, Spahn, Takagi, CRYPTO 2004: signed digits from the
+ *                left
+ */
+#include "picosuit.h"
+
+#include <string.h>
+
+/* What is compiled only where somebody calls it. */
+#define B_WITH_CIPHERS (PICOSUIT_WITH_ENCRYPTION || PICOSUIT_EXPOSE_PRIMITIVES)
+#define B_WITH_HMAC (B_WITH_CIPHERS || PICOSUIT_WITH_MAC)
+
+/* Keeps the stack frames of two steps apart, so that they follow each other in the same
+ * memory instead of adding up in the frame of their caller. */
+#if defined(__GNUC__) || defined(__clang__)
+#define B_NOINLINE __attribute__((noinline))
+#define B_FALLTHROUGH __attribute__((fallthrough))
+#else
+#define B_NOINLINE
+#define B_FALLTHROUGH
+#endif
+
+/* ====================================================================================
+ * 1  Bytes (b_, ct_, wipe)
+ *
+ * Loads and stores of any alignment and byte order, constant-time comparison, wiping.
+ * uses: nothing
+ * ==================================================================================== */
+
+static uint32_t b_load32be(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void b_store32be(uint8_t *p, uint32_t x) {
+    p[0] = (uint8_t)(x >> 24);
+    p[1] = (uint8_t)(x >> 16);
+    p[2] = (uint8_t)(x >> 8);
+    p[3] = (uint8_t)x;
+}
+
+#if B_WITH_CIPHERS
+static uint32_t b_load32le(const uint8_t *p) {
+    return (uint32_t)p[3] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[1] << 8 | p[0];
+}
+
+static void b_store32le(uint8_t *p, uint32_t x) {
+    p[0] = (uint8_t)x;
+    p[1] = (uint8_t)(x >> 8);
+    p[2] = (uint8_t)(x >> 16);
+    p[3] = (uint8_t)(x >> 24);
+}
+#endif
+
+/* n = 1..31; compilers know this form as one instruction. */
+static uint32_t b_rotr32(uint32_t x, unsigned n) {
+    return x >> n | x << (32 - n);
+}
+
+/* The pointer is volatile, so that the stores stay although nobody reads them. */
+static void wipe(void *buf, size_t len) {
+    volatile uint8_t *p = (volatile uint8_t *)buf;
+    for (; len >= 4; len -= 4, p += 4) {
+        p[0] = 0;
+        p[1] = 0;
+        p[2] = 0;
+        p[3] = 0;
+    }
+    while (len > 0) {
+        p[--len] = 0;
+    }
+}
+
+/* Constant time in the contents. All ones if equal. The accumulator is volatile, so that
+ * the loop has no early end, and two calls are really two comparisons. */
+static uint32_t ct_equal(const uint8_t *a, const uint8_t *b, size_t len) {
+    volatile uint32_t diff = 0;
+    for (size_t i = 0; i < len; i++) {
+        diff = diff | (uint32_t)(a[i] ^ b[i]);
+    }
+    return 0 - ((diff - 1) >> 31); /* diff is at most 255 */
+}
+
+/* ====================================================================================
+ * 2  SHA-256, SHA-512 (sha256_, sha512_)
+ *
+ * Streaming hashes. SHA-512 serves Ed25519 only: unrolled nowhere, small before fast.
+ * source: [FIPS180]
+ * limits: SHA-256 2^61 bytes, SHA-512 2^61 bytes
+ * uses: 1
+ * ==================================================================================== */
+
+/* First 64 bits of the fractional parts of the cube roots of the first 80 primes. The
+ * upper halves of the first 64 are the constants of SHA-256 [FIPS180 4.2.2, 4.2.3]. */
+static const uint64_t sha_k[80] = {
+    0x428a2f98d728ae22, 0x7137449123ef65cd, 0xb5c0fbcfec4d3b2f, 0xe9b5dba58189dbbc,
+    0x3956c25bf348b538, 0x59f111f1b605d019, 0x923f82a4af194f9b, 0xab1c5ed5da6d8118,
+    0xd807aa98a3030242, 0x12835b0145706fbe, 0x243185be4ee4b28c, 0x550c7dc3d5ffb4e2,
+    0x72be5d74f27b896f, 0x80deb1fe3b1696b1, 0x9bdc06a725c71235, 0xc19bf174cf692694,
+    0xe49b69c19ef14ad2, 0xefbe4786384f25e3, 0x0fc19dc68b8cd5b5, 0x240ca1cc77ac9c65,
+    0x2de92c6f592b0275, 0x4a7484aa6ea6e483, 0x5cb0a9dcbd41fbd4, 0x76f988da831153b5,
+    0x983e5152ee66dfab, 0xa831c66d2db43210, 0xb00327c898fb213f, 0xbf597fc7beef0ee4,
+    0xc6e00bf33da88fc2, 0xd5a79147930aa725, 0x06ca6351e003826f, 0x142929670a0e6e70,
+    0x27b70a8546d22ffc, 0x2e1b21385c26c926, 0x4d2c6dfc5ac42aed, 0x53380d139d95b3df,
+    0x650a73548baf63de, 0x766a0abb3c77b2a8, 0x81c2c92e47edaee6, 0x92722c851482353b,
+    0xa2bfe8a14cf10364, 0xa81a664bbc423001, 0xc24b8b70d0f89791, 0xc76c51a30654be30,
+    0xd192e819d6ef5218, 0xd69906245565a910, 0xf40e35855771202a, 0x106aa07032bbd1b8,
+    0x19a4c116b8d2d0c8, 0x1e376c085141ab53, 0x2748774cdf8eeb99, 0x34b0bcb5e19b48a8,
+    0x391c0cb3c5c95a63, 0x4ed8aa4ae3418acb, 0x5b9cca4f7763e373, 0x682e6ff3d6b2b8a3,
+    0x748f82ee5defb2fc, 0x78a5636f43172f60, 0x84c87814a1f0ab72, 0x8cc702081a6439ec,
+    0x90befffa23631e28, 0xa4506cebde82bde9, 0xbef9a3f7b2c67915, 0xc67178f2e372532b,
+    0xca273eceea26619c, 0xd186b8c721c0c207, 0xeada7dd6cde0eb1e, 0xf57d4f7fee6ed178,
+    0x06f067aa72176fba, 0x0a637dc5a2c898a6, 0x113f9804bef90dae, 0x1b710b35131c471b,
+    0x28db77f523047d84, 0x32caab7b40c72493, 0x3c9ebe0a15c9bebc, 0x431d67c49c100d4c,
+    0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
+};
+
+/* The same of the square roots of the first 8 primes. The upper halves are the initial
+ * value of SHA-256 [FIPS180 5.3.3, 5.3.5]. */
+static const uint64_t sha_h0[8] = {
+    0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
+    0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
+};
+
+/* Sigma functions as nested rotations, of which fewer are needed: big 1 rotates by 6, 11,
+ * 25, big 0 by 2, 13, 22, small 0 by 7, 18, small 1 by 17, 19 [FIPS180 4.1.2]. */
+#define SHA256_S1(x) b_rotr32((x) ^ b_rotr32((x) ^ b_rotr32(x, 14), 5), 6)
+#define SHA256_S0(x) b_rotr32((x) ^ b_rotr32((x) ^ b_rotr32(x, 9), 11), 2)
+#define SHA256_T1(x) (b_rotr32((x) ^ b_rotr32(x, 2), 17) ^ (x) >> 10)
+#define SHA256_T0(x) (b_rotr32((x) ^ b_rotr32(x, 11), 7) ^ (x) >> 3)
+
+/* One round; instead of moving eight words, the caller turns their names. */
+#define SHA256_ROUND(a, b, c, d, e, f, g, h, i)                                          \
+    h += SHA256_S1(e) + ((((f) ^ (g)) & (e)) ^ (g)) + (uint32_t)(k[i] >> 32) + v[i];     \
+    d += h;                                                                              \
+    h += SHA256_S0(a) + ((((a) ^ (b)) & ((b) ^ (c))) ^ (b))
+
+static void sha256_block(uint32_t s[8], const uint8_t *data) {
+    const uint64_t *k = sha_k;
+    uint32_t w[64], *v = w;
+    uint32_t a = s[0], b = s[1], c = s[2], d = s[3];
+    uint32_t e = s[4], f = s[5], g = s[6], h = s[7];
+    for (; v < w + 16; v++, data += 4) {
+        *v = b_load32be(data);
+    }
+    for (; v < w + 64; v++) {
+        uint32_t x = v[-15], y = v[-2];
+        *v = v[-16] + SHA256_T0(x) + v[-7] + SHA256_T1(y);
+    }
+    for (v = w; v < w + 64; v += 8, k += 8) {
+        SHA256_ROUND(a, b, c, d, e, f, g, h, 0);
+        SHA256_ROUND(h, a, b, c, d, e, f, g, 1);
+        SHA256_ROUND(g, h, a, b, c, d, e, f, 2);
+        SHA256_ROUND(f, g, h, a, b, c, d, e, 3);
+        SHA256_ROUND(e, f, g, h, a, b, c, d, 4);
+        SHA256_ROUND(d, e, f, g, h, a, b, c, 5);
+        SHA256_ROUND(c, d, e, f, g, h, a, b, 6);
+        SHA256_ROUND(b, c, d, e, f, g, h, a, 7);
+    }
+    s[0] += a;
+    s[1] += b;
+    s[2] += c;
+    s[3] += d;
+    s[4] += e;
+    s[5] += f;
+    s[6] += g;
+    s[7] += h;
+}
+
+static void sha256_init(picosuit_sha256_ctx *s) {
+    s->len = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        s->h[i] = (uint32_t)(sha_h0[i] >> 32);
+    }
+}
+
+static void sha256_update(picosuit_sha256_ctx *s, const uint8_t *data, size_t len) {
+    size_t fill = (size_t)s->len & 63;
+    s->len += len;
+    while (len > 0) {
+        size_t n = 64 - fill;
+        if (n > len) {
+            n = len;
+        }
+        if (n == 64) {
+            sha256_block(s->h, data);
+        } else {
+            memcpy(s->buf + fill, data, n);
+            fill += n;
+            if (fill == 64) {
+                sha256_block(s->h, s->buf);
+                fill = 0;
+            }
+        }
+        data += n;
+        len -= n;
+    }
+}
+
+/* Padding [FIPS180 5.1.1]. The context is used up. */
+static void sha256_final(picosuit_sha256_ctx *s, uint8_t out[32]) {
+    size_t fill = (size_t)s->len & 63;
+    s->buf[fill++] = 0x80;
+    if (fill > 56) {
+        memset(s->buf + fill, 0, 64 - fill);
+        sha256_block(s->h, s->buf);
+        fill = 0;
+    }
+    memset(s->buf + fill, 0, 56 - fill);
+    b_store32be(s->buf + 56, (uint32_t)(s->len >> 29));
+    b_store32be(s->buf + 60, (uint32_t)s->len << 3);
+    sha256_block(s->h, s->buf);
+    for (unsigned i = 0; i < 8; i++) {
+        b_store32be(out + 4 * i, s->h[i]);
+    }
+}
+
+typedef struct {
+    uint64_t len;     /* bytes absorbed */
+    uint64_t h[8];    /* chaining value */
+    uint8_t buf[128]; /* bytes of the block being filled: len % 128 of them */
+} sha512_ctx;
+
+static uint64_t sha512_rotr(uint64_t x, unsigned n) {
+    return x >> n | x << (64 - n);
+}
+
+/* Word j of the eight, counted from a: they stand still and the index turns. */
+#define SHA512_V(j) v[((j)-i) & 7]
+
+static void sha512_block(uint64_t s[8], const uint8_t *data) {
+    uint64_t w[16], v[8];
+    memcpy(v, s, sizeof v);
+    for (unsigned i = 0; i < 80; i++) {
+        uint64_t x, t;
+        if (i < 16) {
+            t = (uint64_t)b_load32be(data + 8 * i) << 32 | b_load32be(data + 8 * i + 4);
+        } else {
+            x = w[(i + 1) & 15];
+            t = sha512_rotr(x, 1) ^ sha512_rotr(x, 8) ^ x >> 7;
+            x = w[(i + 14) & 15];
+            t += sha512_rotr(x, 19) ^ sha512_rotr(x, 61) ^ x >> 6;
+            t += w[i & 15] + w[(i + 9) & 15];
+        }
+        w[i & 15] = t;
+        x = SHA512_V(4);
+        t += SHA512_V(7) + sha_k[i] + (((SHA512_V(5) ^ SHA512_V(6)) & x) ^ SHA512_V(6));
+        t += sha512_rotr(x, 14) ^ sha512_rotr(x, 18) ^ sha512_rotr(x, 41);
+        SHA512_V(3) += t;
+        x = SHA512_V(0);
+        t += sha512_rotr(x, 28) ^ sha512_rotr(x, 34) ^ sha512_rotr(x, 39);
+        SHA512_V(7) = t + ((x & SHA512_V(1)) | ((x | SHA512_V(1)) & SHA512_V(2)));
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        s[i] += v[i];
+    }
+}
+
+static void sha512_init(sha512_ctx *s) {
+    s->len = 0;
+    memcpy(s->h, sha_h0, sizeof s->h);
+}
+
+static void sha512_update(sha512_ctx *s, const uint8_t *data, size_t len) {
+    size_t fill = (size_t)s->len & 127;
+    s->len += len;
+    while (len > 0) {
+        size_t n = 128 - fill;
+        if (n > len) {
+            n = len;
+        }
+        memcpy(s->buf + fill, data, n);
+        fill += n;
+        if (fill == 128) {
+            sha512_block(s->h, s->buf);
+            fill = 0;
+        }
+        data += n;
+        len -= n;
+    }
+}
+
+/* Padding [FIPS180 5.1.2]; the upper 64 bits of the length are zero. */
+static void sha512_final(sha512_ctx *s, uint8_t out[64]) {
+    size_t fill = (size_t)s->len & 127;
+    s->buf[fill++] = 0x80;
+    if (fill > 112) {
+        memset(s->buf + fill, 0, 128 - fill);
+        sha512_block(s->h, s->buf);
+        fill = 0;
+    }
+    memset(s->buf + fill, 0, 120 - fill);
+    b_store32be(s->buf + 120, (uint32_t)(s->len >> 29));
+    b_store32be(s->buf + 124, (uint32_t)s->len << 3);
+    sha512_block(s->h, s->buf);
+    for (unsigned i = 0; i < 8; i++) {
+        b_store32be(out + 8 * i, (uint32_t)(s->h[i] >> 32));
+        b_store32be(out + 8 * i + 4, (uint32_t)s->h[i]);
+    }
+}
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+void picosuit_sha256(uint8_t out[32], const uint8_t *data, size_t len) {
+    picosuit_sha256_ctx s;
+    sha256_init(&s);
+    sha256_update(&s, data, len);
+    sha256_final(&s, out);
+}
+
+void picosuit_sha512(uint8_t out[64], const uint8_t *data, size_t len) {
+    sha512_ctx s;
+    sha512_init(&s);
+    sha512_update(&s, data, len);
+    sha512_final(&s, out);
+}
+#endif
+
+/* ====================================================================================
+ * 3  HMAC, HKDF (hmac_, hkdf_)
+ *
+ * HMAC-SHA-256 over one piece of data, and HKDF for one output block: no key in this
+ * product is longer than 32 bytes.
+ * source: [RFC2104], [RFC5869]
+ * uses: 1 2
+ * ==================================================================================== */
+
+#if B_WITH_HMAC
+/* Starts a hash with the key block XOR pad; key_len is at most 64. The block is made in
+ * the context's own buffer. */
+static void hmac_pad(picosuit_sha256_ctx *s, const uint8_t *key, size_t key_len,
+                     uint8_t pad) {
+    sha256_init(s);
+    memset(s->buf, pad, 64);
+    for (size_t i = 0; i < key_len; i++) {
+        s->buf[i] ^= key[i];
+    }
+    sha256_block(s->h, s->buf);
+    s->len = 64;
+}
+
+/* Ends the inner hash and does the outer one. */
+static void hmac_final(picosuit_sha256_ctx *s, uint8_t out[32], const uint8_t *key,
+                       size_t key_len) {
+    sha256_final(s, out);
+    hmac_pad(s, key, key_len, 0x5c);
+    sha256_update(s, out, 32);
+    sha256_final(s, out);
+    wipe(s, sizeof *s);
+}
+
+/* data and an optional suffix byte; key_len at most 64. out is not key. */
+static B_NOINLINE void hmac_short(uint8_t out[32], const uint8_t *key, size_t key_len,
+                                  const uint8_t *data, size_t len,
+                                  const uint8_t *suffix) {
+    picosuit_sha256_ctx s;
+    hmac_pad(&s, key, key_len, 0x36);
+    sha256_update(&s, data, len);
+    if (suffix != NULL) {
+        sha256_update(&s, suffix, 1);
+    }
+    hmac_final(&s, out, key, key_len);
+}
+
+/* A key longer than a block is replaced by its hash [RFC2104 2]. */
+static B_NOINLINE void hmac_hash_key(uint8_t out[32], const uint8_t *key, size_t len) {
+    picosuit_sha256_ctx s;
+    sha256_init(&s);
+    sha256_update(&s, key, len);
+    sha256_final(&s, out);
+    wipe(&s, sizeof s);
+}
+
+/* out is not key. */
+static B_NOINLINE void hmac_sha256(uint8_t out[32], const uint8_t *key, size_t key_len,
+                                   const uint8_t *data, size_t len) {
+    uint8_t hash[32];
+    if (key_len <= 64) {
+        hmac_short(out, key, key_len, data, len, NULL);
+    } else {
+        hmac_hash_key(hash, key, key_len);
+        hmac_short(out, hash, sizeof hash, data, len, NULL);
+        wipe(hash, sizeof hash);
+    }
+}
+#endif
+
+#if B_WITH_CIPHERS
+/* Extract, then T(1) only: out_len is at most 32. No salt means 32 zero bytes, which as a
+ * padded key is the same as a key of length 0 [RFC5869 2.2, 2.3]. */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt, size_t salt_len,
+            const uint8_t *ikm, size_t ikm_len, const uint8_t *info, size_t info_len) {
+    static const uint8_t one = 1;
+    int st = PICOSUIT_E_CRYPTO;
+    uint8_t prk[32], t[32];
+    if (out_len <= sizeof t) {
+        hmac_sha256(prk, salt, salt_len, ikm, ikm_len);
+        hmac_short(t, prk, sizeof prk, info, info_len, &one);
+        memcpy(out, t, out_len);
+        wipe(prk, sizeof prk);
+        wipe(t, sizeof t);
+        st = PICOSUIT_OK;
+    }
+    return st;
+}
+#endif
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+int picosuit_hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt,
+                         size_t salt_len, const uint8_t *ikm, size_t ikm_len,
+                         const uint8_t *info, size_t info_len) {
+    return hkdf_sha256(out, out_len, salt, salt_len, ikm, ikm_len, info, info_len);
+}
+#endif
+
+/* ====================================================================================
+ * 4  ChaCha20, Poly1305, AEAD in steps (chacha_, poly_, aead_)
+ *
+ * The caller decides the order: aead_init, then aead_auth over the ciphertext, aead_xor
+ * to decrypt, aead_tag at the end. Constant time in keys and data.
+ * source: [RFC8439]
+ * limits: AAD and ciphertext below 2^32 bytes each
+ * uses: 1
+ * ==================================================================================== */
+
+#if B_WITH_CIPHERS
+static const uint32_t chacha_sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+
+/* Quarter round [RFC8439 2.1]; rotations to the left by 16, 12, 8, 7. */
+#define CHACHA_QUARTER(a, b, c, d)                                                       \
+    x[a] += x[b];                                                                        \
+    x[d] = b_rotr32(x[d] ^ x[a], 16);                                                    \
+    x[c] += x[d];                                                                        \
+    x[b] = b_rotr32(x[b] ^ x[c], 20);                                                    \
+    x[a] += x[b];                                                                        \
+    x[d] = b_rotr32(x[d] ^ x[a], 24);                                                    \
+    x[c] += x[d];                                                                        \
+    x[b] = b_rotr32(x[b] ^ x[c], 25)
+
+static void chacha_rounds(uint32_t x[16]) {
+    for (unsigned i = 0; i < 10; i++) {
+        CHACHA_QUARTER(0, 4, 8, 12);
+        CHACHA_QUARTER(1, 5, 9, 13);
+        CHACHA_QUARTER(2, 6, 10, 14);
+        CHACHA_QUARTER(3, 7, 11, 15);
+        CHACHA_QUARTER(0, 5, 10, 15);
+        CHACHA_QUARTER(1, 6, 11, 12);
+        CHACHA_QUARTER(2, 7, 8, 13);
+        CHACHA_QUARTER(3, 4, 9, 14);
+    }
+}
+
+/* XORs len <= 64 bytes with the key stream of one block [RFC8439 2.3, 2.4]. */
+static B_NOINLINE void chacha_xor(const picosuit_aead_ctx *a, uint32_t counter,
+                                  uint8_t *buf, size_t len) {
+    uint32_t x[16];
+    size_t i;
+    memcpy(x, chacha_sigma, 16);
+    memcpy(x + 4, a->key, 32);
+    x[12] = counter;
+    memcpy(x + 13, a->nonce, 12);
+    chacha_rounds(x);
+    for (i = 0; i < 4; i++) {
+        x[i] += chacha_sigma[i];
+    }
+    for (i = 0; i < 8; i++) {
+        x[4 + i] += a->key[i];
+    }
+    x[12] += counter;
+    for (i = 0; i < 3; i++) {
+        x[13 + i] += a->nonce[i];
+    }
+    for (i = 0; len >= 4; i++, buf += 4, len -= 4) {
+        buf[0] ^= (uint8_t)x[i];
+        buf[1] ^= (uint8_t)(x[i] >> 8);
+        buf[2] ^= (uint8_t)(x[i] >> 16);
+        buf[3] ^= (uint8_t)(x[i] >> 24);
+    }
+    for (; len > 0; len--, x[i] >>= 8) {
+        *buf++ ^= (uint8_t)x[i];
+    }
+    wipe(x, sizeof x);
+}
+
+static void chacha_key(picosuit_aead_ctx *a, const uint8_t key[32],
+                       const uint8_t nonce[12]) {
+    for (unsigned i = 0; i < 8; i++) {
+        a->key[i] = b_load32le(key + 4 * i);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        a->nonce[i] = b_load32le(nonce + 4 * i);
+    }
+}
+
+/* Poly1305 counts in ten limbs of 13 bits, so that the sum of ten products of a column
+ * fits 32 bits and the 32-bit multiplier of a small part is enough. In the context h and
+ * r are packed into 32-bit words. */
+static void poly_unpack(uint16_t l[10], const uint32_t *w, uint32_t top) {
+    l[0] = w[0] & 0x1fff;
+    l[1] = w[0] >> 13 & 0x1fff;
+    l[2] = (w[0] >> 26 | w[1] << 6) & 0x1fff;
+    l[3] = w[1] >> 7 & 0x1fff;
+    l[4] = (w[1] >> 20 | w[2] << 12) & 0x1fff;
+    l[5] = w[2] >> 1 & 0x1fff;
+    l[6] = w[2] >> 14 & 0x1fff;
+    l[7] = (w[2] >> 27 | w[3] << 5) & 0x1fff;
+    l[8] = w[3] >> 8 & 0x1fff;
+    l[9] = (uint16_t)(w[3] >> 21 | top << 11);
+}
+
+/* The limbs may exceed 13 bits, their value is below 2^131. */
+static void poly_pack(uint32_t w[5], uint16_t l[10]) {
+    for (unsigned i = 0; i < 9; i++) {
+        l[i + 1] = (uint16_t)(l[i + 1] + (l[i] >> 13));
+        l[i] &= 0x1fff;
+    }
+    w[0] = l[0] | (uint32_t)l[1] << 13 | (uint32_t)l[2] << 26;
+    w[1] = (uint32_t)l[2] >> 6 | (uint32_t)l[3] << 7 | (uint32_t)l[4] << 20;
+    w[2] = (uint32_t)l[4] >> 12 | (uint32_t)l[5] << 1 | (uint32_t)l[6] << 14 |
+           (uint32_t)l[7] << 27;
+    w[3] = (uint32_t)l[7] >> 5 | (uint32_t)l[8] << 8 | (uint32_t)l[9] << 21;
+    w[4] = (uint32_t)l[9] >> 11;
+}
+
+/* z = h * r mod 2^130 - 5, not fully reduced. s holds 5 r, then r, so that limb i of the
+ * product is the sum of h[j] * s[10 + i - j], where the 5 comes from 2^130 = 5.
+ * Bounds: h[0..8] < 2^13, h[9] < 2^14; r < 2^13 and clamped, so its limbs add up to 65531
+ * at most and a sum of products stays below 2^13 * (8191 + 5 * 57340) + 2^29 < 2^32.
+ * Then z[1] < 2^13 + 2^8, all others < 2^13. */
+static B_NOINLINE void poly_multiply(uint16_t z[10], const uint16_t h[10],
+                                     const uint16_t s[20]) {
+    uint32_t c = 0;
+    for (unsigned i = 0; i < 10; i++, s++) {
+        c += (uint32_t)h[0] * s[10];
+        c += (uint32_t)h[1] * s[9];
+        c += (uint32_t)h[2] * s[8];
+        c += (uint32_t)h[3] * s[7];
+        c += (uint32_t)h[4] * s[6];
+        c += (uint32_t)h[5] * s[5];
+        c += (uint32_t)h[6] * s[4];
+        c += (uint32_t)h[7] * s[3];
+        c += (uint32_t)h[8] * s[2];
+        c += (uint32_t)h[9] * s[1];
+        z[i] = c & 0x1fff;
+        c >>= 13;
+    }
+    c = c * 5 + z[0]; /* c was below 2^19 */
+    z[0] = c & 0x1fff;
+    z[1] = (uint16_t)(z[1] + (c >> 13));
+}
+
+/* Absorbs n blocks; bit is the 2^128 of each, 0 only for the padded end of a message that
+ * is not an AEAD's [RFC8439 2.5]. */
+static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, size_t n,
+                                   uint32_t bit) {
+    uint16_t s[20], h[10], m[10];
+    uint32_t w[4], c;
+    poly_unpack(s + 10, a->r, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        s[i] = (uint16_t)(5 * s[10 + i]);
+    }
+    poly_unpack(h, a->h, a->h[4]);
+    for (; n > 0; n--, data += 16) {
+        for (unsigned i = 0; i < 4; i++) {
+            w[i] = b_load32le(data + 4 * i);
+        }
+        poly_unpack(m, w, bit);
+        c = 0;
+        for (unsigned i = 0; i < 9; i++) {
+            c += (uint32_t)h[i] + m[i];
+            m[i] = c & 0x1fff;
+            c >>= 13;
+        }
+        m[9] = (uint16_t)(m[9] + h[9] + c);
+        poly_multiply(h, m, s);
+    }
+    poly_pack(a->h, h);
+    wipe(s, sizeof s);
+}
+
+/* Key is r, then s [RFC8439 2.5]. */
+static void poly_init(picosuit_aead_ctx *a, const uint8_t key[32]) {
+    for (unsigned i = 0; i < 4; i++) {
+        a->r[i] = b_load32le(key + 4 * i) & (i == 0 ? 0x0fffffff : 0x0ffffffc);
+        a->s[i] = b_load32le(key + 16 + 4 * i);
+        a->h[i] = 0;
+    }
+    a->h[4] = 0;
+}
+
+/* Any split: a->len counts the bytes, len % 16 of them wait in the buffer. */
+static void poly_update(picosuit_aead_ctx *a, const uint8_t *data, size_t len) {
+    size_t fill = a->len & 15;
+    a->len += (uint32_t)len;
+    while (len > 0) {
+        size_t n = 16 - fill;
+        if (fill == 0 && len >= 16) {
+            n = len & ~(size_t)15;
+            poly_blocks(a, data, n / 16, 1);
+        } else {
+            if (n > len) {
+                n = len;
+            }
+            memcpy(a->buf + fill, data, n);
+            fill += n;
+            if (fill == 16) {
+                poly_blocks(a, a->buf, 1, 1);
+                fill = 0;
+            }
+        }
+        data += n;
+        len -= n;
+    }
+}
+
+/* Zero bytes up to the end of a block [RFC8439 2.8.1]. */
+static void poly_pad(picosuit_aead_ctx *a) {
+    size_t fill = a->len & 15;
+    if (fill > 0) {
+        memset(a->buf + fill, 0, 16 - fill);
+        poly_blocks(a, a->buf, 1, 1);
+    }
+}
+
+/* tag = (h mod 2^130 - 5) + s mod 2^128. h + 5 reaches 2^130 exactly if h >= 2^130 - 5,
+ * and then its low bits are the reduced h; h stays below 2 * (2^130 - 5). */
+static void poly_tag(const picosuit_aead_ctx *a, uint8_t tag[16]) {
+    uint64_t c = 5;
+    uint32_t mask;
+    for (unsigned i = 0; i < 4; i++) {
+        c = (c + a->h[i]) >> 32;
+    }
+    mask = 0 - (uint32_t)((c + a->h[4]) >> 2);
+    c = 5 & mask;
+    for (unsigned i = 0; i < 4; i++) {
+        c += (uint64_t)a->h[i] + a->s[i];
+        b_store32le(tag + 4 * i, (uint32_t)c);
+        c >>= 32;
+    }
+}
+
+/* Takes the one-time key from block 0 [RFC8439 2.6], absorbs the AAD and its padding. */
+static B_NOINLINE void aead_init(picosuit_aead_ctx *a, const uint8_t key[32],
+                                 const uint8_t nonce[12], const uint8_t *aad,
+                                 size_t aad_len) {
+    uint8_t once[32];
+    memset(once, 0, sizeof once);
+    chacha_key(a, key, nonce);
+    chacha_xor(a, 0, once, sizeof once);
+    poly_init(a, once);
+    wipe(once, sizeof once);
+    a->len = 0;
+    poly_update(a, aad, aad_len);
+    poly_pad(a);
+    a->aad_len = (uint32_t)aad_len;
+    a->len = 0;
+}
+
+/* The next ciphertext bytes, any split. */
+static void aead_auth(picosuit_aead_ctx *a, const uint8_t *data, size_t len) {
+    poly_update(a, data, len);
+}
+
+/* Decrypts in place: len <= 64 bytes at offset off, a multiple of 64, of the payload,
+ * whose key stream starts at block 1 [RFC8439 2.8]. Offsets may come in any order. */
+static void aead_xor(const picosuit_aead_ctx *a, uint8_t *buf, size_t len, uint32_t off) {
+    chacha_xor(a, 1 + off / 64, buf, len);
+}
+
+/* The tag over all that was absorbed. aead_xor may still be called; the caller wipes the
+ * context in the end. */
+static void aead_tag(picosuit_aead_ctx *a, uint8_t tag[16]) {
+    poly_pad(a);
+    memset(a->buf, 0, 16);
+    b_store32le(a->buf, a->aad_len);
+    b_store32le(a->buf + 8, a->len);
+    poly_blocks(a, a->buf, 1, 1);
+    poly_tag(a, tag);
+}
+#endif
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+void picosuit_chacha20(uint8_t *out, const uint8_t *data, size_t len,
+                       const uint8_t key[32], const uint8_t nonce[12], uint32_t counter) {
+    picosuit_aead_ctx a;
+    chacha_key(&a, key, nonce);
+    while (len > 0) {
+        size_t n = len < 64 ? len : 64;
+        memmove(out, data, n);
+        chacha_xor(&a, counter++, out, n);
+        out += n;
+        data += n;
+        len -= n;
+    }
+    wipe(&a, sizeof a);
+}
+
+void picosuit_poly1305(uint8_t tag[16], const uint8_t *data, size_t len,
+                       const uint8_t key[32]) {
+    picosuit_aead_ctx a;
+    size_t fill;
+    poly_init(&a, key);
+    a.len = 0;
+    poly_update(&a, data, len);
+    fill = len & 15;
+    if (fill > 0) { /* the last block carries its own 1 bit behind the data */
+        memset(a.buf + fill, 0, 16 - fill);
+        a.buf[fill] = 1;
+        poly_blocks(&a, a.buf, 1, 0);
+    }
+    poly_tag(&a, tag);
+    wipe(&a, sizeof a);
+}
+
+int picosuit_aead_open(uint8_t *out, const uint8_t *data, size_t len,
+                       const uint8_t key[32], const uint8_t nonce[12], const uint8_t *aad,
+                       size_t aad_len) {
+    int st = PICOSUIT_E_CRYPTO;
+    picosuit_aead_ctx a;
+    uint8_t tag[16];
+    if (len >= 16) {
+        len -= 16;
+        aead_init(&a, key, nonce, aad, aad_len);
+        aead_auth(&a, data, len);
+        aead_tag(&a, tag);
+        if (ct_equal(tag, data + len, 16) == 0xffffffff) {
+            for (size_t off = 0; off < len; off += 64) {
+                size_t n = len - off < 64 ? len - off : 64;
+                memmove(out + off, data + off, n);
+                aead_xor(&a, out + off, n, (uint32_t)off);
+            }
+            st = PICOSUIT_OK;
+        }
+        wipe(&a, sizeof a);
+        wipe(tag, sizeof tag);
+    }
+    return st;
+}
+#endif
+
+/* ====================================================================================
+ * 5  AES-128 decryption, key unwrap (aes_, aes128_)
+ *
+ * The state is four 32-bit columns, first row in the lowest byte. The S-box is computed
+ * in GF(2^8) on four bytes at once, so that no address and no branch depends on a secret;
+ * and the key schedule runs backwards beside the rounds, so that no schedule is stored.
+ * source: [FIPS197], [RFC3394]
+ * limits: wraps of 16 to 64 bytes of key
+ * uses: 1
+ * ==================================================================================== */
+
+#if B_WITH_CIPHERS
+/* Four products by x modulo x^8 + x^4 + x^3 + x + 1. */
+static uint32_t aes_double(uint32_t a) {
+    return (a & 0x7f7f7f7f) << 1 ^ (a >> 7 & 0x01010101) * 0x1b;
+}
+
+static uint32_t aes_multiply(uint32_t a, uint32_t b) {
+    uint32_t r = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        r ^= a & (b & 0x01010101) * 0xff;
+        a = aes_double(a);
+        b >>= 1;
+    }
+    return r;
+}
+
+/* Four squares: bit i goes to x^(2i), and x^8, x^10, x^12, x^14 are 1b, 6c, ab, 9a. */
+static uint32_t aes_square(uint32_t a) {
+    const uint32_t m = 0x01010101;
+    return ((a & m) | (a >> 1 & m) << 2 | (a >> 2 & m) << 4 | (a >> 3 & m) << 6) ^
+           (a >> 4 & m) * 0x1b ^ (a >> 5 & m) * 0x6c ^ (a >> 6 & m) * 0xab ^
+           (a >> 7 & m) * 0x9a;
+}
+
+/* Four inverses, 0 for 0: a^254 by a^3, a^15, a^240. */
+static uint32_t aes_invert(uint32_t a) {
+    uint32_t a2 = aes_square(a);
+    uint32_t a12 = aes_square(aes_square(aes_multiply(a2, a)));
+    uint32_t r = aes_multiply(a12, aes_multiply(a2, a));
+    for (unsigned i = 0; i < 4; i++) {
+        r = aes_square(r);
+    }
+    return aes_multiply(aes_multiply(r, a12), a2);
+}
+
+/* Each byte rotated to the left by one. */
+static uint32_t aes_turn(uint32_t a) {
+    return (a & 0x7f7f7f7f) << 1 | (a >> 7 & 0x01010101);
+}
+
+/* Four S-boxes: inverse, then the sum of five rotations and 63 [FIPS197 5.1.1]. */
+static uint32_t aes_sub(uint32_t a) {
+    uint32_t r = aes_invert(a), t = r;
+    for (unsigned i = 0; i < 4; i++) {
+        t = aes_turn(t);
+        r ^= t;
+    }
+    return r ^ 0x63636363;
+}
+
+/* Four inverse S-boxes: rotations by 1, 3, 6 and 05, then the inverse [FIPS197 5.3.2]. */
+static uint32_t aes_unsub(uint32_t a) {
+    uint32_t t1 = aes_turn(a);
+    uint32_t t3 = aes_turn(aes_turn(t1));
+    uint32_t t6 = aes_turn(aes_turn(aes_turn(t3)));
+    return aes_invert(t1 ^ t3 ^ t6 ^ 0x05050505);
+}
+
+/* One column of InvMixColumns, which is MixColumns after adding 4 (a[i] + a[i+2]). */
+static uint32_t aes_unmix(uint32_t a) {
+    uint32_t t = aes_double(aes_double(a ^ b_rotr32(a, 16)));
+    a ^= t;
+    t = b_rotr32(a, 8);
+    return aes_double(a ^ t) ^ t ^ b_rotr32(a, 16) ^ b_rotr32(a, 24);
+}
+
+static const uint8_t aes_rcon[10] = {1, 2, 4, 8, 16, 32, 64, 128, 0x1b, 0x36};
+
+/* From one round key to the next [FIPS197 5.2]. */
+static void aes_key_next(uint32_t k[4], unsigned i) {
+    k[0] ^= aes_sub(b_rotr32(k[3], 8)) ^ aes_rcon[i];
+    k[1] ^= k[0];
+    k[2] ^= k[1];
+    k[3] ^= k[2];
+}
+
+static void aes_key_back(uint32_t k[4], unsigned i) {
+    k[3] ^= k[2];
+    k[2] ^= k[1];
+    k[1] ^= k[0];
+    k[0] ^= aes_sub(b_rotr32(k[3], 8)) ^ aes_rcon[i];
+}
+
+/* Inverse cipher [FIPS197 5.3]; last is the round key of round 10. */
+static B_NOINLINE void aes_decrypt(const uint32_t last[4], uint8_t block[16]) {
+    uint32_t k[4], s[4], t[4];
+    memcpy(k, last, sizeof k);
+    for (unsigned c = 0; c < 4; c++) {
+        s[c] = b_load32le(block + 4 * c) ^ k[c];
+    }
+    for (unsigned i = 10; i-- > 0;) {
+        aes_key_back(k, i);
+        for (unsigned c = 0; c < 4; c++) { /* row r moves r columns to the right */
+            t[c] =
+                aes_unsub((s[c] & 0xff) | (s[(c + 3) & 3] & 0xff00) |
+                          (s[(c + 2) & 3] & 0xff0000) | (s[(c + 1) & 3] & 0xff000000)) ^
+                k[c];
+        }
+        for (unsigned c = 0; c < 4; c++) {
+            s[c] = i > 0 ? aes_unmix(t[c]) : t[c];
+        }
+    }
+    for (unsigned c = 0; c < 4; c++) {
+        b_store32le(block + 4 * c, s[c]);
+    }
+    wipe(k, sizeof k);
+    wipe(s, sizeof s);
+    wipe(t, sizeof t);
+}
+
+/* Unwraps len bytes, 24..72 and a multiple of 8, to len - 8 [RFC3394 2.2.2]. One code for
+ * every failure, and out is wiped then. out may be data, or lie at data + 8. */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+aes128_unwrap(uint8_t *out, const uint8_t kek[16], const uint8_t *data, size_t len) {
+    static const uint8_t iv[8] = {0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6};
+    int st = PICOSUIT_E_CRYPTO;
+    uint32_t k[4];
+    uint8_t block[16]; /* A, then R[i] */
+    if (len < 24 || len > 72 || (len & 7) != 0) {
+        return st;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        k[i] = b_load32le(kek + 4 * i);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        aes_key_next(k, i);
+    }
+    len -= 8;
+    memcpy(block, data, 8);
+    memmove(out, data + 8, len);
+    for (unsigned t = 6 * (unsigned)(len / 8), j = 0; j < 6; j++) {
+        for (size_t i = len; i > 0; i -= 8, t--) { /* t is n * j + i, at most 48 */
+            block[7] = (uint8_t)(block[7] ^ t);
+            memcpy(block + 8, out + i - 8, 8);
+            aes_decrypt(k, block);
+            memcpy(out + i - 8, block + 8, 8);
+        }
+    }
+    if (ct_equal(block, iv, 8) == 0xffffffff) {
+        st = PICOSUIT_OK;
+    } else {
+        wipe(out, len);
+    }
+    wipe(k, sizeof k);
+    wipe(block, sizeof block);
+    return st;
+}
+#endif
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+int picosuit_aes128_unwrap(uint8_t *out, const uint8_t kek[16], const uint8_t *data,
+                           size_t len) {
+    return aes128_unwrap(out, kek, data, len);
+}
+#endif
+
+/* ====================================================================================
+ * 6  Field 2^255-19 (fe_)
+ *
+ * Two representations with the same functions. 64-bit machines: five limbs of 51 bits
+ * and a 128-bit product. All others: sixteen limbs of 16 bits, for parts that multiply 32
+ * by 32 to 32 bits only (Cortex-M0): every product of two limbs fits.
+ * PICOSUIT_FIELD_32 = 0 or 1 forces one. Constant time. Results may be arguments too.
+ * source: [RFC7748 4.1], [RFC8032 5.1]
+ * uses: 1
+ * ==================================================================================== */
+
+#ifndef PICOSUIT_FIELD_32
+#ifdef __SIZEOF_INT128__
+#define PICOSUIT_FIELD_32 0
+#else
+#define PICOSUIT_FIELD_32 1
+#endif
+#endif
+
+#if PICOSUIT_FIELD_32
+
+/* Little-endian limbs. Between functions v[15] <= 0x8001, so that the value is below
+ * 2^255 + 2^241 [bound A]; products take all values below 2^256. */
+typedef struct {
+    uint16_t v[16];
+} fe;
+
+/* Unrolled, since a small part spends as long on a loop as on the limb. */
+#define FE_15(STEP)                                                                      \
+    STEP(0)                                                                              \
+    STEP(1)                                                                              \
+    STEP(2)                                                                              \
+    STEP(3)                                                                              \
+    STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12) STEP(13)  \
+        STEP(14)
+#define FE_OUT(limb)                                                                     \
+    limb = (uint16_t)c;                                                                  \
+    c >>= 16;
+
+/* The top limb of a sum is known but for the carry into it. So what is above bit 255 is
+ * taken from it first and comes back as 19 times that much at the bottom, and one pass is
+ * enough: carries of at most 2 then leave v[15] <= 0x8001. */
+#define FE_ADD(i)                                                                        \
+    c += (uint32_t)a->v[i] + b->v[i];                                                    \
+    FE_OUT(r->v[i])
+
+static void fe_add(fe *r, const fe *a, const fe *b) {
+    uint32_t top = (uint32_t)a->v[15] + b->v[15];
+    uint32_t c = 19 * (top >> 15);
+    FE_15(FE_ADD)
+    r->v[15] = (uint16_t)((top & 0x7fff) + c);
+}
+
+/* a - b + 2^257, each limb with a bias of 0x1fffe to stay positive: they make 2^257 - 2.
+ * 2^257 is 4 * 19 too much; c starts at -36 or more, which the bias of limb 0 covers,
+ * since top >= 0x1fffe - 0x8001 holds 2^255 twice at least. */
+#define FE_SUB(i)                                                                        \
+    c += (uint32_t)a->v[i] + 0x1fffe - b->v[i];                                          \
+    FE_OUT(r->v[i])
+
+static void fe_sub(fe *r, const fe *a, const fe *b) {
+    uint32_t top = (uint32_t)a->v[15] + 0x1fffe - b->v[15];
+    uint32_t c = 19 * (top >> 15) + 2 - 76;
+    FE_15(FE_SUB)
+    r->v[15] = (uint16_t)((top & 0x7fff) + c);
+}
+
+/* r = z + c * 2^256, c < 2^22, brought below bound A: afterwards v[15] <= 0x8000. */
+#define FE_FOLD(i)                                                                       \
+    c += z[i];                                                                           \
+    FE_OUT(r->v[i])
+
+static void fe_fold(fe *r, const uint16_t z[16], uint32_t c) {
+    uint32_t top = z[15];
+    c = 19 * (c << 1 | top >> 15);
+    FE_15(FE_FOLD)
+    r->v[15] = (uint16_t)((top & 0x7fff) + c);
+}
+
+/* z = x * y, row by row, as by hand: x * y + limb + carry is at most 2^32 - 1 if all are
+ * 16 bits. A function of its own: where z might be y, compilers do not fetch all of y
+ * ahead of the loop, only to spill it. */
+#define FE_ZERO(j) z[j] = 0;
+#define FE_ROW(j)                                                                        \
+    c += limb * y[j] + z[j];                                                             \
+    FE_OUT(z[j])
+
+static B_NOINLINE void fe_product(uint16_t z[32], const uint16_t *x, const uint16_t *y) {
+    FE_15(FE_ZERO)
+    FE_ZERO(15)
+    for (unsigned i = 0; i < 16; i++, z++) {
+        uint32_t c = 0, limb = x[i];
+        FE_15(FE_ROW)
+        FE_ROW(15)
+        z[16] = (uint16_t)c;
+    }
+}
+
+/* The same for x = y. The products of different limbs occur twice: row i starts at limb
+ * i + 1, and fe_sq doubles. */
+#define FE_ROW_FROM(i)                                                                   \
+    case i: FE_ROW((i) + 1) B_FALLTHROUGH;
+
+static B_NOINLINE void fe_product_half(uint16_t z[32], const uint16_t *y) {
+    FE_15(FE_ZERO)
+    FE_ZERO(15)
+    FE_ZERO(31)
+    for (unsigned i = 0; i < 15; i++, z++) {
+        uint32_t c = 0, limb = y[i];
+        switch (i) {
+            FE_15(FE_ROW_FROM)
+        default: break;
+        }
+        z[16] = (uint16_t)c;
+    }
+}
+
+/* r = z mod p with 2^256 = 38; c stays below 2^22. */
+#define FE_REDUCE(i)                                                                     \
+    c += z[i] + 38 * (uint32_t)z[(i) + 16];                                              \
+    FE_OUT(z[i])
+
+static B_NOINLINE void fe_reduce(fe *r, uint16_t z[32]) {
+    uint32_t c = 0;
+    FE_15(FE_REDUCE)
+    FE_REDUCE(15)
+    fe_fold(r, z, c);
+}
+
+static void fe_mul(fe *r, const fe *a, const fe *b) {
+    uint16_t z[32];
+    fe_product(z, a->v, b->v);
+    fe_reduce(r, z);
+}
+
+/* Twice the sum of fe_product_half, plus the squares of the limbs, two of them and so
+ * four limbs of the product at a time; reduced as in fe_reduce. */
+static B_NOINLINE void fe_reduce_half(fe *r, uint16_t z[32], const uint16_t *y) {
+    uint32_t c = 0;
+    for (unsigned i = 0; i < 16; i += 2, y++) {
+        uint32_t high = (uint32_t)y[8] * y[8];
+        uint32_t low = (uint32_t)y[0] * y[0];
+        uint32_t next = 38 * (2u * z[i + 17] + (high >> 16)) + (low >> 16);
+        c += 38 * (2u * z[i + 16] + (high & 0xffff)) + (low & 0xffff);
+        c += 2u * z[i];
+        FE_OUT(z[i])
+        c += 2u * z[i + 1] + next;
+        FE_OUT(z[i + 1])
+    }
+    fe_fold(r, z, c);
+}
+
+static void fe_sq(fe *r, const fe *a) {
+    uint16_t z[32];
+    fe_product_half(z, a->v);
+    fe_reduce_half(r, z, a->v);
+}
+
+/* 32 bytes, little-endian; bit 255 is ignored. */
+static void fe_load(fe *r, const uint8_t b[32]) {
+    for (unsigned i = 0; i < 16; i++) {
+        r->v[i] = (uint16_t)(b[2 * i] | b[2 * i + 1] << 8);
+    }
+    r->v[15] &= 0x7fff;
+}
+
+/* The canonical 32 bytes. By bound A the value is below 2p, and it is p or more exactly
+ * if value + 19 reaches 2^255; adding 19 then and dropping bit 255 subtracts p. */
+static void fe_store(uint8_t b[32], const fe *a) {
+    uint32_t c = 19;
+    for (unsigned i = 0; i < 15; i++) {
+        c = (c + a->v[i]) >> 16;
+    }
+    c = 19 * ((c + a->v[15]) >> 15);
+    for (unsigned i = 0; i < 16; i++) {
+        c += a->v[i];
+        b[2 * i] = (uint8_t)c;
+        b[2 * i + 1] = (uint8_t)(c >> 8);
+        c >>= 16;
+    }
+    b[31] &= 0x7f;
+}
+
+static void fe_small(fe *r, unsigned x) { /* x < 2^16 */
+    memset(r, 0, sizeof *r);
+    r->v[0] = (uint16_t)x;
+}
+
+#if B_WITH_CIPHERS
+/* a * 121665, which is 2^16 + 56129: one product and the limb below. c stays below 2^17,
+ * and 56129 * (2^16 - 1) + 2^16 + 2^17 < 2^32. */
+static void fe_mul_a24(fe *r, const fe *a) {
+    uint32_t c = 0, below = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t limb = a->v[i];
+        c += 56129 * limb + below;
+        below = limb;
+        FE_OUT(r->v[i])
+    }
+    fe_fold(r, r->v, c + below);
+}
+
+/* Exchanges a and b if mask is all ones. */
+static void fe_swap(fe *a, fe *b, uint32_t mask) {
+    for (unsigned i = 0; i < 16; i++) {
+        uint16_t t = (uint16_t)(mask & (uint32_t)(a->v[i] ^ b->v[i]));
+        a->v[i] ^= t;
+        b->v[i] ^= t;
+    }
+}
+#endif
+
+#else /* 64 bits */
+
+__extension__ typedef unsigned __int128 fe_wide;
+#define FE_MASK 0x7ffffffffffffu
+
+/* Limb i counts 2^(51 i). Between functions v[0] < 2^51 + 2^13, all others < 2^51. */
+typedef struct {
+    uint64_t v[5];
+} fe;
+
+/* Limbs below 2^63 / 19, brought below the bound: 19 times the top carry, < 2^13, goes to
+ * the bottom. */
+static void fe_carry(fe *r) {
+    uint64_t c = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        c += r->v[i];
+        r->v[i] = c & FE_MASK;
+        c >>= 51;
+    }
+    r->v[0] += 19 * c;
+}
+
+static void fe_add(fe *r, const fe *a, const fe *b) {
+    for (unsigned i = 0; i < 5; i++) {
+        r->v[i] = a->v[i] + b->v[i];
+    }
+    fe_carry(r);
+}
+
+/* a - b + 4p: limbs of 4p are 2^53 - 76 and 2^53 - 4. */
+static void fe_sub(fe *r, const fe *a, const fe *b) {
+    for (unsigned i = 0; i < 5; i++) {
+        r->v[i] = a->v[i] + (i == 0 ? 4 * (FE_MASK - 18) : 4 * FE_MASK) - b->v[i];
+    }
+    fe_carry(r);
+}
+
+/* Limbs of the arguments < 2^51 + 2^13, so a column is below 5 * 19 * 2^103 < 2^110. The
+ * top carry is below 2^52 * 5 and 19 times it below 2^59. */
+static void fe_mul(fe *r, const fe *a, const fe *b) {
+    const uint64_t *x = a->v;
+    uint64_t z[5], c = 0;
+    for (unsigned k = 0; k < 5; k++) {
+        fe_wide acc = c;
+        for (unsigned i = 0; i < 5; i++) {
+            acc += (fe_wide)x[i] * (i <= k ? b->v[k - i] : 19 * b->v[k + 5 - i]);
+        }
+        z[k] = (uint64_t)acc & FE_MASK;
+        c = (uint64_t)(acc >> 51);
+    }
+    z[0] += 19 * c;
+    z[1] += z[0] >> 51;
+    z[0] &= FE_MASK;
+    memcpy(r->v, z, sizeof z);
+    fe_carry(r);
+}
+
+static void fe_sq(fe *r, const fe *a) {
+    fe_mul(r, a, a);
+}
+
+static void fe_load(fe *r, const uint8_t b[32]) {
+    for (unsigned i = 0; i < 5; i++) { /* 8 bytes that hold the 51 bits */
+        unsigned bit = 51 * i, from = bit / 8 < 24 ? bit / 8 : 24;
+        uint64_t x = 0;
+        for (unsigned j = 8; j-- > 0;) {
+            x = x << 8 | b[from + j];
+        }
+        r->v[i] = x >> (bit - 8 * from) & FE_MASK;
+    }
+}
+
+/* The canonical 32 bytes: value + 19 reaches 2^255 exactly if the value is p or more; the
+ * value is below 2p. */
+static void fe_store(uint8_t b[32], const fe *a) {
+    uint64_t c = 19, x = 0;
+    unsigned bits = 0;
+    for (unsigned i = 0; i < 5; i++) {
+        c = (c + a->v[i]) >> 51;
+    }
+    c *= 19;
+    for (unsigned i = 0, j = 0; i < 5; i++) {
+        c += a->v[i];
+        x |= (c & FE_MASK) << bits; /* bits <= 7 */
+        c >>= 51;
+        for (bits += 51; bits >= 8; bits -= 8) {
+            b[j++] = (uint8_t)x;
+            x >>= 8;
+        }
+    }
+    b[31] = (uint8_t)x;
+}
+
+static void fe_small(fe *r, unsigned x) {
+    memset(r, 0, sizeof *r);
+    r->v[0] = x;
+}
+
+#if B_WITH_CIPHERS
+static void fe_mul_a24(fe *r, const fe *a) {
+    fe t;
+    fe_small(&t, 0);
+    t.v[0] = 121665;
+    fe_mul(r, a, &t);
+}
+
+static void fe_swap(fe *a, fe *b, uint32_t mask) {
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t t = (0 - (uint64_t)(mask & 1)) & (a->v[i] ^ b->v[i]);
+        a->v[i] ^= t;
+        b->v[i] ^= t;
+    }
+}
+#endif
+
+#endif /* 64 bits */
+
+/* The following do not know the representation. */
+
+/* All ones if a = 0 mod p. */
+static uint32_t fe_is_zero(const fe *a) {
+    static const uint8_t zero[32] = {0};
+    uint8_t b[32];
+    fe_store(b, a);
+    return ct_equal(b, zero, sizeof b);
+}
+
+/* n squarings. */
+static void fe_sq_times(fe *r, const fe *a, unsigned n) {
+    fe_sq(r, a);
+    while (--n > 0) {
+        fe_sq(r, r);
+    }
+}
+
+/* z^(2^252 - 3), which is (p - 5) / 8; exponents e(n) = 2^n - 1 of the usual chain. r is
+ * not z. */
+static void fe_pow252(fe *r, const fe *z) {
+    fe a, b;
+    fe_sq(r, z);           /* 2 */
+    fe_sq_times(&a, r, 2); /* 8 */
+    fe_mul(&a, &a, z);     /* 9 */
+    fe_mul(r, r, &a);      /* 11 */
+    fe_sq(r, r);           /* 22 */
+    fe_mul(&a, &a, r);     /* e(5) */
+    fe_sq_times(r, &a, 5);
+    fe_mul(&a, r, &a); /* e(10) */
+    fe_sq_times(r, &a, 10);
+    fe_mul(&b, r, &a); /* e(20) */
+    fe_sq_times(r, &b, 20);
+    fe_mul(r, r, &b); /* e(40) */
+    fe_sq_times(r, r, 10);
+    fe_mul(&a, r, &a); /* e(50) */
+    fe_sq_times(r, &a, 50);
+    fe_mul(&b, r, &a); /* e(100) */
+    fe_sq_times(r, &b, 100);
+    fe_mul(r, r, &b); /* e(200) */
+    fe_sq_times(r, r, 50);
+    fe_mul(r, r, &a); /* e(250) */
+    fe_sq_times(r, r, 2);
+    fe_mul(r, r, z); /* 2^252 - 4 + 1 */
+#if B_WITH_CIPHERS
+    wipe(&a, sizeof a);
+    wipe(&b, sizeof b);
+#endif
+}
+
+/* 1 / z, 0 for 0: z^(p - 2) and p - 2 = 8 * (2^252 - 3) + 3. r is not z. */
+static void fe_invert(fe *r, const fe *z) {
+    fe_pow252(r, z);
+    fe_sq_times(r, r, 3);
+    fe_mul(r, r, z);
+    fe_mul(r, r, z);
+    fe_mul(r, r, z);
+}
+
+/* ====================================================================================
+ * 7  X25519 (x25519)
+ *
+ * Montgomery ladder, constant time in scalar and point.
+ * source: [RFC7748 5]
+ * uses: 1 6
+ * ==================================================================================== */
+
+#if B_WITH_CIPHERS
+typedef struct {
+    fe x1, x2, z2, x3, z3, t, u;
+    uint8_t scalar[32];
+} x25519_state;
+
+/* One step: (x2, z2) doubled, (x3, z3) the sum of both. In the names of [RFC7748 5]: */
+static void x25519_step(x25519_state *s) {
+    fe_add(&s->t, &s->x2, &s->z2);  /* A */
+    fe_sub(&s->z2, &s->x2, &s->z2); /* B */
+    fe_add(&s->x2, &s->x3, &s->z3); /* C */
+    fe_sub(&s->x3, &s->x3, &s->z3); /* D */
+    fe_mul(&s->z3, &s->x3, &s->t);  /* DA */
+    fe_mul(&s->x3, &s->x2, &s->z2); /* CB */
+    fe_sq(&s->x2, &s->t);           /* AA */
+    fe_sq(&s->t, &s->z2);           /* BB */
+    fe_sub(&s->z2, &s->z3, &s->x3);
+    fe_add(&s->x3, &s->z3, &s->x3);
+    fe_sq(&s->x3, &s->x3); /* (DA + CB)^2 */
+    fe_sq(&s->z2, &s->z2);
+    fe_mul(&s->z3, &s->z2, &s->x1); /* x1 (DA - CB)^2 */
+    fe_sub(&s->z2, &s->x2, &s->t);  /* E */
+    fe_mul_a24(&s->u, &s->z2);
+    fe_add(&s->u, &s->u, &s->x2);
+    fe_mul(&s->x2, &s->x2, &s->t); /* AA BB */
+    fe_mul(&s->z2, &s->z2, &s->u); /* E (AA + a24 E) */
+}
+
+/* Every point is taken, bit 255 ignored and the rest reduced [RFC7748 5]. A result of
+ * zero, that is a point of small order, is refused; out holds zeroes then [RFC7748 6.1].
+ */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]) {
+    int st = PICOSUIT_E_CRYPTO;
+    uint32_t mask = 0, bit;
+    x25519_state s;
+    memcpy(s.scalar, scalar, 32);
+    s.scalar[0] &= 0xf8;
+    s.scalar[31] = (uint8_t)((s.scalar[31] & 0x7f) | 0x40);
+    fe_load(&s.x1, point);
+    fe_small(&s.x2, 1);
+    fe_small(&s.z2, 0);
+    s.x3 = s.x1;
+    fe_small(&s.z3, 1);
+    for (unsigned i = 255; i-- > 0;) {
+        bit = 0 - ((uint32_t)s.scalar[i >> 3] >> (i & 7) & 1);
+        fe_swap(&s.x2, &s.x3, mask ^ bit);
+        fe_swap(&s.z2, &s.z3, mask ^ bit);
+        mask = bit;
+        x25519_step(&s);
+    }
+    /* bit 0 of the scalar is 0: nothing is left to swap */
+    fe_invert(&s.x3, &s.z2);
+    fe_mul(&s.x2, &s.x2, &s.x3);
+    fe_store(out, &s.x2);
+    if (fe_is_zero(&s.x2) == 0) {
+        st = PICOSUIT_OK;
+    }
+    wipe(&s, sizeof s);
+    return st;
+}
+#endif
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+int picosuit_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]) {
+    return x25519(out, scalar, point);
+}
+#endif
+
+/* ====================================================================================
+ * 8  Ed25519 verification: scalars, points (sc_, ge_, ed25519_)
+ *
+ * CHOICE: strict, as decided in docs/choices.md: S < L; A and R canonical and not of
+ * small order; the equation S B = R + k A itself, not 8 times it; k over R and A as
+ * received, reduced modulo L first. Of the twelve cases of "Taming the many EdDSAs"
+ * (ePrint 2020/1244) only number 3 is accepted (vectors/crypto/ed25519-edge.txt).
+ * VARTIME: inputs are public.
+ * source: [RFC8032 5.1.7], [HWCD]
+ * uses: 1 2 6
+ * ==================================================================================== */
+
+/* L = 2^252 + 27742317777372353535851937790883648493, 16-bit limbs. */
+static const uint16_t sc_l[16] = {0xd3ed, 0x5cf5, 0x631a, 0x5812, 0x9cd6, 0xa2f7,
+                                  0xf9de, 0x14de, 0,      0,      0,      0,
+                                  0,      0,      0,      0x1000};
+
+/* All ones if s < L: the sign of s - L. */
+static uint32_t sc_is_reduced(const uint8_t s[32]) {
+    uint32_t borrow = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t limb = s[2 * i] | (uint32_t)s[2 * i + 1] << 8;
+        borrow = (limb - sc_l[i] - borrow) >> 31;
+    }
+    return 0 - borrow;
+}
+
+/* r = 256 r + byte mod L, partly: r < 2^254 before and after. q = the bits above 2^252,
+ * at most 10; then 2^252 = -(L - 2^252), and L is added to stay positive. q * limb <
+ * 2^26, so a bias of 2^26 keeps each limb positive; 2^10 taken from the next limb pays
+ * for it. */
+static void sc_shift_in(uint16_t r[17], uint8_t byte) {
+    uint32_t q, c = 0x400;
+    for (unsigned i = 16; i > 0; i--) {
+        r[i] = (uint16_t)(r[i] << 8 | r[i - 1] >> 8);
+    }
+    r[0] = (uint16_t)(r[0] << 8 | byte);
+    q = (uint32_t)r[16] << 4 | r[15] >> 12;
+    r[16] = 0;
+    r[15] &= 0xfff;
+    for (unsigned i = 0; i < 16; i++) {
+        c += r[i] + (uint32_t)sc_l[i] + 0x3fffc00;
+        c -= q * (i < 15 ? sc_l[i] : 0u);
+        r[i] = (uint16_t)c;
+        c >>= 16;
+    }
+}
+
+/* out = x mod L, 64 bytes to 32, little-endian. */
+static void sc_reduce(uint8_t out[32], const uint8_t x[64]) {
+    uint16_t r[17] = {0};
+    for (unsigned i = 64; i-- > 0;) {
+        sc_shift_in(r, x[i]);
+    }
+    for (unsigned i = 0; i < 16; i++) {
+        out[2 * i] = (uint8_t)r[i];
+        out[2 * i + 1] = (uint8_t)(r[i] >> 8);
+    }
+    if (sc_is_reduced(out) == 0) { /* below 2^252 + L, so once is enough */
+        uint32_t borrow = 0;
+        for (unsigned i = 0; i < 16; i++) {
+            uint32_t limb =
+                (out[2 * i] | (uint32_t)out[2 * i + 1] << 8) - sc_l[i] - borrow;
+            out[2 * i] = (uint8_t)limb;
+            out[2 * i + 1] = (uint8_t)(limb >> 8);
+            borrow = limb >> 31;
+        }
+    }
+}
+
+/* Reads a scalar from the left as signed odd digits with zeros between them [MOF]: as few
+ * as a wNAF has, and nothing to store. */
+typedef struct {
+    const uint8_t *scalar; /* 32 bytes, below 2^253 */
+    int32_t next;          /* first bit that no digit covers yet */
+    int32_t at;            /* bit where the digit stands */
+    int32_t digit;         /* odd, -(2^(width-1) - 1) .. 2^(width-1) - 1 */
+} sc_digits;
+
+static int32_t sc_bit(const uint8_t *scalar, int32_t i) {
+    return i < 0 || i > 255 ? 0 : scalar[i >> 3] >> (i & 7) & 1;
+}
+
+/* The digit at bit i, or 0; i falls from 253. Bits i .. i - width + 1 as a two's
+ * complement number plus the bit below them is the value of a window; its trailing zeros
+ * move the digit to the right. A window starts where bit i differs from the bit below. */
+static int32_t sc_digit(sc_digits *d, int32_t i, int32_t width) {
+    const uint8_t *s = d->scalar;
+    if (i <= d->next && sc_bit(s, i) != sc_bit(s, i - 1)) {
+        int32_t v = -sc_bit(s, i);
+        d->next = i - width;
+        for (int32_t j = i - 1; j > d->next; j--) {
+            v = v + v + sc_bit(s, j);
+        }
+        v += sc_bit(s, d->next);
+        for (d->at = d->next + 1; (v & 1) == 0; d->at++) {
+            v /= 2;
+        }
+        d->digit = v;
+    }
+    return i == d->at ? d->digit : 0;
+}
+
+/* A point in extended coordinates: x = X / Z, y = Y / Z, T = X Y / Z. */
+typedef struct {
+    fe x, y, z, t;
+} ge;
+
+/* A point prepared for adding: Y + X, Y - X, Z, 2 d T. */
+typedef struct {
+    fe sum, diff, z, t2d;
+} ge_cached;
+
+/* d, 2 d, square root of -1 [RFC8032 5.1] */
+static const uint8_t ge_d[32] = {
+    0xa3, 0x78, 0x59, 0x13, 0xca, 0x4d, 0xeb, 0x75, 0xab, 0xd8, 0x41,
+    0x41, 0x4d, 0x0a, 0x70, 0x00, 0x98, 0xe8, 0x79, 0x77, 0x79, 0x40,
+    0xc7, 0x8c, 0x73, 0xfe, 0x6f, 0x2b, 0xee, 0x6c, 0x03, 0x52,
+};
+static const uint8_t ge_2d[32] = {
+    0x59, 0xf1, 0xb2, 0x26, 0x94, 0x9b, 0xd6, 0xeb, 0x56, 0xb1, 0x83,
+    0x82, 0x9a, 0x14, 0xe0, 0x00, 0x30, 0xd1, 0xf3, 0xee, 0xf2, 0x80,
+    0x8e, 0x19, 0xe7, 0xfc, 0xdf, 0x56, 0xdc, 0xd9, 0x06, 0x24,
+};
+static const uint8_t ge_sqrtm1[32] = {
+    0xb0, 0xa0, 0x0e, 0x4a, 0x27, 0x1b, 0xee, 0xc4, 0x78, 0xe4, 0x2f,
+    0xad, 0x06, 0x18, 0x43, 0x2f, 0xa7, 0xd7, 0xfb, 0x3d, 0x99, 0x00,
+    0x4d, 0x2b, 0x0b, 0xdf, 0xc1, 0x4f, 0x80, 0x24, 0x83, 0x2b,
+};
+
+/* B, 3 B .. 15 B: y + x, y - x, 2 d x y (vectors/make/crypto.py computes it again). */
+static const uint8_t ge_base[8][96] = {
+    {/* 1 B */
+     0x85, 0x3b, 0x8c, 0xf5, 0xc6, 0x93, 0xbc, 0x2f, 0x19, 0x0e, 0x8c, 0xfb, 0xc6, 0x2d,
+     0x93, 0xcf, 0xc2, 0x42, 0x3d, 0x64, 0x98, 0x48, 0x0b, 0x27, 0x65, 0xba, 0xd4, 0x33,
+     0x3a, 0x9d, 0xcf, 0x07, 0x3e, 0x91, 0x40, 0xd7, 0x05, 0x39, 0x10, 0x9d, 0xb3, 0xbe,
+     0x40, 0xd1, 0x05, 0x9f, 0x39, 0xfd, 0x09, 0x8a, 0x8f, 0x68, 0x34, 0x84, 0xc1, 0xa5,
+     0x67, 0x12, 0xf8, 0x98, 0x92, 0x2f, 0xfd, 0x44, 0x68, 0xaa, 0x7a, 0x87, 0x05, 0x12,
+     0xc9, 0xab, 0x9e, 0xc4, 0xaa, 0xcc, 0x23, 0xe8, 0xd9, 0x26, 0x8c, 0x59, 0x43, 0xdd,
+     0xcb, 0x7d, 0x1b, 0x5a, 0xa8, 0x65, 0x0c, 0x9f, 0x68, 0x7b, 0x11, 0x6f},
+    {/* 3 B */
+     0x30, 0x97, 0xee, 0x4c, 0xa8, 0xb0, 0x25, 0xaf, 0x8a, 0x4b, 0x86, 0xe8, 0x30, 0x84,
+     0x5a, 0x02, 0x32, 0x67, 0x01, 0x9f, 0x02, 0x50, 0x1b, 0xc1, 0xf4, 0xf8, 0x80, 0x9a,
+     0x1b, 0x4e, 0x16, 0x7a, 0x65, 0xd2, 0xfc, 0xa4, 0xe8, 0x1f, 0x61, 0x56, 0x7d, 0xba,
+     0xc1, 0xe5, 0xfd, 0x53, 0xd3, 0x3b, 0xbd, 0xd6, 0x4b, 0x21, 0x1a, 0xf3, 0x31, 0x81,
+     0x62, 0xda, 0x5b, 0x55, 0x87, 0x15, 0xb9, 0x2a, 0x89, 0xd8, 0xd0, 0x0d, 0x3f, 0x93,
+     0xae, 0x14, 0x62, 0xda, 0x35, 0x1c, 0x22, 0x23, 0x94, 0x58, 0x4c, 0xdb, 0xf2, 0x8c,
+     0x45, 0xe5, 0x70, 0xd1, 0xc6, 0xb4, 0xb9, 0x12, 0xaf, 0x26, 0x28, 0x5a},
+    {/* 5 B */
+     0x33, 0xbb, 0xa5, 0x08, 0x44, 0xbc, 0x12, 0xa2, 0x02, 0xed, 0x5e, 0xc7, 0xc3, 0x48,
+     0x50, 0x8d, 0x44, 0xec, 0xbf, 0x5a, 0x0c, 0xeb, 0x1b, 0xdd, 0xeb, 0x06, 0xe2, 0x46,
+     0xf1, 0xcc, 0x45, 0x29, 0xba, 0xd6, 0x47, 0xa4, 0xc3, 0x82, 0x91, 0x7f, 0xb7, 0x29,
+     0x27, 0x4b, 0xd1, 0x14, 0x00, 0xd5, 0x87, 0xa0, 0x64, 0xb8, 0x1c, 0xf1, 0x3c, 0xe3,
+     0xf3, 0x55, 0x1b, 0xeb, 0x73, 0x7e, 0x4a, 0x15, 0x85, 0x82, 0x2a, 0x81, 0xf1, 0xdb,
+     0xbb, 0xbc, 0xfc, 0xd1, 0xbd, 0xd0, 0x07, 0x08, 0x0e, 0x27, 0x2d, 0xa7, 0xbd, 0x1b,
+     0x0b, 0x67, 0x1b, 0xb4, 0x9a, 0xb6, 0x3b, 0x6b, 0x69, 0xbe, 0xaa, 0x43},
+    {/* 7 B */
+     0xbf, 0xa3, 0x4e, 0x94, 0xd0, 0x5c, 0x1a, 0x6b, 0xd2, 0xc0, 0x9d, 0xb3, 0x3a, 0x35,
+     0x70, 0x74, 0x49, 0x2e, 0x54, 0x28, 0x82, 0x52, 0xb2, 0x71, 0x7e, 0x92, 0x3c, 0x28,
+     0x69, 0xea, 0x1b, 0x46, 0xb1, 0x21, 0x32, 0xaa, 0x9a, 0x2c, 0x6f, 0xba, 0xa7, 0x23,
+     0xba, 0x3b, 0x53, 0x21, 0xa0, 0x6c, 0x3a, 0x2c, 0x19, 0x92, 0x4f, 0x76, 0xea, 0x9d,
+     0xe0, 0x17, 0x53, 0x2e, 0x5d, 0xdd, 0x6e, 0x1d, 0xa2, 0xb3, 0xb8, 0x01, 0xc8, 0x6d,
+     0x83, 0xf1, 0x9a, 0xa4, 0x3e, 0x05, 0x47, 0x5f, 0x03, 0xb3, 0xf3, 0xad, 0x77, 0x58,
+     0xba, 0x41, 0x9c, 0x52, 0xa7, 0x90, 0x0f, 0x6a, 0x1c, 0xbb, 0x9f, 0x7a},
+    {/* 9 B */
+     0x2f, 0x63, 0xa8, 0xa6, 0x8a, 0x67, 0x2e, 0x9b, 0xc5, 0x46, 0xbc, 0x51, 0x6f, 0x9e,
+     0x50, 0xa6, 0xb5, 0xf5, 0x86, 0xc6, 0xc9, 0x33, 0xb2, 0xce, 0x59, 0x7f, 0xdd, 0x8a,
+     0x33, 0xed, 0xb9, 0x34, 0x64, 0x80, 0x9d, 0x03, 0x7e, 0x21, 0x6e, 0xf3, 0x9b, 0x41,
+     0x20, 0xf5, 0xb6, 0x81, 0xa0, 0x98, 0x44, 0xb0, 0x5e, 0xe7, 0x08, 0xc6, 0xcb, 0x96,
+     0x8f, 0x9c, 0xdc, 0xfa, 0x51, 0x5a, 0xc0, 0x49, 0x1b, 0xaf, 0x45, 0x90, 0xbf, 0xe8,
+     0xb4, 0x06, 0x2f, 0xd2, 0x19, 0xa7, 0xe8, 0x83, 0xff, 0xe2, 0x16, 0xcf, 0xd4, 0x93,
+     0x29, 0xfc, 0xf6, 0xaa, 0x06, 0x8b, 0x00, 0x1b, 0x02, 0x72, 0xc1, 0x73},
+    {/* 11 B */
+     0xde, 0x2a, 0x80, 0x8a, 0x84, 0x00, 0xbf, 0x2f, 0x27, 0x2e, 0x30, 0x02, 0xcf, 0xfe,
+     0xd9, 0xe5, 0x06, 0x34, 0x70, 0x17, 0x71, 0x84, 0x3e, 0x11, 0xaf, 0x8f, 0x6d, 0x54,
+     0xe2, 0xaa, 0x75, 0x42, 0x48, 0x43, 0x86, 0x49, 0x02, 0x5b, 0x5f, 0x31, 0x81, 0x83,
+     0x08, 0x77, 0x69, 0xb3, 0xd6, 0x3e, 0x95, 0xeb, 0x8d, 0x6a, 0x55, 0x75, 0xa0, 0xa3,
+     0x7f, 0xc7, 0xd5, 0x29, 0x80, 0x59, 0xab, 0x18, 0xe9, 0x89, 0x60, 0xfd, 0xc5, 0x2c,
+     0x2b, 0xd8, 0xa4, 0xe4, 0x82, 0x32, 0xa1, 0xb4, 0x1e, 0x03, 0x22, 0x86, 0x1a, 0xb5,
+     0x99, 0x11, 0x31, 0x44, 0x48, 0xf9, 0x3d, 0xb5, 0x22, 0x55, 0xc6, 0x3d},
+    {/* 13 B */
+     0x6d, 0x7f, 0x00, 0xa2, 0x22, 0xc2, 0x70, 0xbf, 0xdb, 0xde, 0xbc, 0xb5, 0x9a, 0xb3,
+     0x84, 0xbf, 0x07, 0xba, 0x07, 0xfb, 0x12, 0x0e, 0x7a, 0x53, 0x41, 0xf2, 0x46, 0xc3,
+     0xee, 0xd7, 0x4f, 0x23, 0x93, 0xbf, 0x7f, 0x32, 0x3b, 0x01, 0x6f, 0x50, 0x6b, 0x6f,
+     0x77, 0x9b, 0xc9, 0xeb, 0xfc, 0xae, 0x68, 0x59, 0xad, 0xaa, 0x32, 0xb2, 0x12, 0x9d,
+     0xa7, 0x24, 0x60, 0x17, 0x2d, 0x88, 0x67, 0x02, 0x78, 0xa3, 0x2e, 0x73, 0x19, 0xa1,
+     0x60, 0x53, 0x71, 0xd4, 0x8d, 0xdf, 0xb1, 0xe6, 0x37, 0x24, 0x33, 0xe5, 0xa7, 0x91,
+     0xf8, 0x37, 0xef, 0xa2, 0x63, 0x78, 0x09, 0xaa, 0xfd, 0xa6, 0x7b, 0x49},
+    {/* 15 B */
+     0xa0, 0xea, 0xcf, 0x13, 0x03, 0xcc, 0xce, 0x24, 0x6d, 0x24, 0x9c, 0x18, 0x8d, 0xc2,
+     0x48, 0x86, 0xd0, 0xd4, 0xf2, 0xc1, 0xfa, 0xbd, 0xbd, 0x2d, 0x2b, 0xe7, 0x2d, 0xf1,
+     0x17, 0x29, 0xe2, 0x61, 0x0b, 0xcf, 0x8c, 0x46, 0x86, 0xcd, 0x0b, 0x04, 0xd6, 0x10,
+     0x99, 0x2a, 0xa4, 0x9b, 0x82, 0xd3, 0x92, 0x51, 0xb2, 0x07, 0x08, 0x30, 0x08, 0x75,
+     0xbf, 0x5e, 0xd0, 0x18, 0x42, 0xcd, 0xb5, 0x43, 0x16, 0xb5, 0xd0, 0x9b, 0x2f, 0x76,
+     0x9a, 0x5d, 0xee, 0xde, 0x3f, 0x37, 0x4e, 0xaf, 0x38, 0xeb, 0x70, 0x42, 0xd6, 0x93,
+     0x7d, 0x5a, 0x2e, 0x03, 0x42, 0xd8, 0xe4, 0x0a, 0x21, 0x61, 0x1d, 0x51},
+};
+
+/* p = 2 p; T only if wanted [HWCD 3.3]. */
+static void ge_double(ge *p, int with_t) {
+    fe h;
+    fe_add(&p->t, &p->x, &p->y);
+    fe_sq(&p->t, &p->t);
+    fe_sq(&p->x, &p->x);
+    fe_sq(&p->y, &p->y);
+    fe_sq(&p->z, &p->z);
+    fe_add(&p->z, &p->z, &p->z);
+    fe_add(&h, &p->y, &p->x);
+    fe_sub(&p->y, &p->y, &p->x); /* G */
+    fe_sub(&p->t, &p->t, &h);    /* E */
+    fe_sub(&p->z, &p->z, &p->y); /* F */
+    fe_mul(&p->x, &p->t, &p->z);
+    fe_mul(&p->z, &p->z, &p->y);
+    fe_mul(&p->y, &p->y, &h);
+    if (with_t) {
+        fe_mul(&p->t, &p->t, &h);
+    }
+}
+
+/* p = p + q, or p - q if negative; needs T of p, gives T only if wanted. is_affine: Z of
+ * q is 1 and not stored [HWCD 3.1]. */
+static void ge_add(ge *p, const ge_cached *q, int is_negative, int is_affine,
+                   int with_t) {
+    fe f;
+    fe_sub(&f, &p->y, &p->x);
+    fe_add(&p->y, &p->y, &p->x);
+    fe_mul(&f, &f, is_negative ? &q->sum : &q->diff);       /* A */
+    fe_mul(&p->y, &p->y, is_negative ? &q->diff : &q->sum); /* B */
+    fe_mul(&p->t, &p->t, &q->t2d);                          /* C or -C */
+    if (!is_affine) {
+        fe_mul(&p->z, &p->z, &q->z);
+    }
+    fe_add(&p->z, &p->z, &p->z); /* D */
+    fe_sub(&p->x, &p->y, &f);    /* E */
+    fe_add(&p->y, &p->y, &f);    /* H */
+    if (is_negative) {
+        fe_add(&f, &p->z, &p->t);
+        fe_sub(&p->z, &p->z, &p->t);
+    } else {
+        fe_sub(&f, &p->z, &p->t);
+        fe_add(&p->z, &p->z, &p->t);
+    }
+    if (with_t) {
+        fe_mul(&p->t, &p->x, &p->y);
+    }
+    fe_mul(&p->x, &p->x, &f);
+    fe_mul(&p->y, &p->y, &p->z);
+    fe_mul(&p->z, &p->z, &f);
+}
+
+static void ge_cache(ge_cached *q, const ge *p) {
+    fe k;
+    fe_load(&k, ge_2d);
+    fe_mul(&q->t2d, &p->t, &k);
+    k = p->z;
+    fe_add(&q->sum, &p->y, &p->x);
+    fe_sub(&q->diff, &p->y, &p->x);
+    q->z = k;
+}
+
+/* r = square root of u / v, all ones if there is one; v is not 0 [RFC8032 5.1.3]. */
+static uint32_t ge_sqrt(fe *r, const fe *u, const fe *v) {
+    fe t, w;
+    uint32_t mask;
+    fe_sq(&t, v);
+    fe_mul(&t, &t, v);
+    fe_mul(r, &t, u); /* u v^3 */
+    fe_mul(&t, &t, v);
+    fe_mul(&t, &t, r); /* u v^7 */
+    fe_pow252(&w, &t);
+    fe_mul(r, r, &w);
+    fe_sq(&t, r);
+    fe_mul(&t, &t, v); /* v r^2, should be u */
+    fe_sub(&w, &t, u);
+    mask = fe_is_zero(&w);
+    if (mask == 0) {
+        fe_add(&w, &t, u);
+        mask = fe_is_zero(&w); /* -u: r times the root of -1 is it */
+        fe_load(&w, ge_sqrtm1);
+        fe_mul(r, r, &w);
+    }
+    return mask;
+}
+
+/* Decodes a key A to p = -A. Refused with 0: not canonical, not on the curve, x = 0 with
+ * the sign set [RFC8032 5.1.3]. */
+static int ge_load_negative(ge *p, const uint8_t key[32]) {
+    uint8_t b[32];
+    unsigned sign = key[31] >> 7;
+    fe_load(&p->y, key);
+    fe_store(b, &p->y);
+    b[31] = (uint8_t)(b[31] | sign << 7);
+    if (ct_equal(b, key, 32) == 0) {
+        return 0;
+    }
+    fe_sq(&p->x, &p->y);
+    fe_load(&p->z, ge_d);
+    fe_mul(&p->z, &p->z, &p->x);
+    fe_small(&p->t, 1);
+    fe_sub(&p->x, &p->x, &p->t); /* u = y^2 - 1 */
+    fe_add(&p->z, &p->z, &p->t); /* v = d y^2 + 1 */
+    if (ge_sqrt(&p->t, &p->x, &p->z) == 0) {
+        return 0;
+    }
+    fe_store(b, &p->t);
+    if (sign == 1 && fe_is_zero(&p->t) != 0) {
+        return 0;
+    }
+    p->x = p->t;
+    if ((b[0] & 1u) == sign) { /* this is the x of A: take the other */
+        fe_small(&p->t, 0);
+        fe_sub(&p->x, &p->t, &p->x);
+    }
+    fe_small(&p->z, 1);
+    fe_mul(&p->t, &p->x, &p->y);
+    return 1;
+}
+
+/* The canonical encoding [RFC8032 5.1.2]. */
+static void ge_store(uint8_t b[32], const ge *p) {
+    fe t, inverse;
+    unsigned sign;
+    fe_invert(&inverse, &p->z);
+    fe_mul(&t, &p->x, &inverse);
+    fe_store(b, &t);
+    sign = b[0] & 1u;
+    fe_mul(&t, &p->y, &inverse);
+    fe_store(b, &t);
+    b[31] = (uint8_t)(b[31] | sign << 7);
+}
+
+/* All ones if the order of p divides 8: exactly then 4 p has order 1 or 2 and x = 0. p is
+ * used up. */
+static uint32_t ge_is_small(ge *p) {
+    ge_double(p, 0);
+    ge_double(p, 0);
+    return fe_is_zero(&p->x);
+}
+
+typedef struct {
+    ge_cached table[4]; /* P, 3 P, 5 P, 7 P */
+    ge p;
+    union {
+        ge twice;       /* 2 P, while the table is made */
+        ge_cached base; /* from ge_base; z not used */
+    } u;
+} ge_work;
+
+/* The table of the point in w->p; 0 if its order is small. */
+static int ge_table(ge_work *w) {
+    ge_cache(&w->table[0], &w->p);
+    ge_double(&w->p, 1);
+    w->u.twice = w->p;
+    if (ge_is_small(&w->p) != 0) {
+        return 0;
+    }
+    for (unsigned i = 1; i < 4; i++) {
+        w->p = w->u.twice;
+        ge_add(&w->p, &w->table[i - 1], 0, 0, 1);
+        ge_cache(&w->table[i], &w->p);
+    }
+    return 1;
+}
+
+static void ge_add_base(ge_work *w, int32_t digit) {
+    const uint8_t *b = ge_base[(digit < 0 ? -digit : digit) >> 1];
+    fe_load(&w->u.base.sum, b);
+    fe_load(&w->u.base.diff, b + 32);
+    fe_load(&w->u.base.t2d, b + 64);
+    ge_add(&w->p, &w->u.base, digit < 0, 1, 0);
+}
+
+/* w->p = s B + k P, with one chain of doublings for both (Straus). */
+static void ge_combine(ge_work *w, const uint8_t s[32], const uint8_t k[32]) {
+    sc_digits ds = {s, 253, -1, 0};
+    sc_digits dk = {k, 253, -1, 0};
+    fe_small(&w->p.x, 0);
+    fe_small(&w->p.y, 1);
+    fe_small(&w->p.z, 1);
+    for (int32_t i = 253; i >= 0; i--) {
+        int32_t a = sc_digit(&dk, i, 4);
+        int32_t b = sc_digit(&ds, i, 5);
+        ge_double(&w->p, a != 0 || b != 0);
+        if (a != 0) {
+            ge_add(&w->p, &w->table[(a < 0 ? -a : a) >> 1], a < 0, 0, b != 0);
+        }
+        if (b != 0) {
+            ge_add_base(w, b);
+        }
+    }
+}
+
+/* k = SHA-512(R, A, M) mod L. */
+static B_NOINLINE void ed25519_hash(uint8_t k[32], const uint8_t r[32],
+                                    const uint8_t key[32], const uint8_t *data,
+                                    size_t len) {
+    sha512_ctx s;
+    uint8_t h[64];
+    sha512_init(&s);
+    sha512_update(&s, r, 32);
+    sha512_update(&s, key, 32);
+    sha512_update(&s, data, len);
+    sha512_final(&s, h);
+    sc_reduce(k, h);
+}
+
+/* Is R the canonical encoding of S B - k A, and neither A nor R of small order? The
+ * verdict takes two comparisons, so that one skipped branch does not make it. */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+ed25519_check(const uint8_t sig[64], const uint8_t key[32], const uint8_t k[32]) {
+    int st = PICOSUIT_E_CRYPTO;
+    ge_work w;
+    uint8_t r[32];
+    uint32_t mask;
+    if (!ge_load_negative(&w.p, key) || !ge_table(&w)) {
+        return st;
+    }
+    ge_combine(&w, sig + 32, k);
+    ge_store(r, &w.p);
+    mask = ct_equal(r, sig, 32) & ~ge_is_small(&w.p);
+    if (mask == 0xffffffff && ct_equal(r, sig, 32) == mask) {
+        st = PICOSUIT_OK;
+    }
+    return st;
+}
+
+PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
+                                                         const uint8_t key[32],
+                                                         const uint8_t *data,
+                                                         size_t len) {
+    int st = PICOSUIT_E_CRYPTO;
+    uint8_t k[32];
+    if (sc_is_reduced(sig + 32) == 0xffffffff) {
+        ed25519_hash(k, sig, key, data, len);
+        st = ed25519_check(sig, key, k);
+    }
+    return st;
+}
+
+#if PICOSUIT_EXPOSE_PRIMITIVES
+int picosuit_ed25519_verify(const uint8_t sig[64], const uint8_t key[32],
+                            const uint8_t *data, size_t len) {
+    return ed25519_verify(sig, key, data, len);
+}
+#endif
+/* ====================================================================================
+ * 9  CBOR reading (cbor_)
+ *
+ * Gives: a sticky reader over bytes in memory. The first error ends every loop: after it
+ * all reads give zero, and the caller looks at `st` once, before it acts on anything.
+ * Source: [RFC8949 4.2], deterministic encoding only: definite lengths, shortest heads.
+ * Limits: lengths and counts below 2^32; integers up to 64 bits where asked for.
+ * uses: 1
+ * ==================================================================================== */
+
+#define CBOR_UINT 0u
+#define CBOR_NINT 1u
+#define CBOR_BSTR 2u
+#define CBOR_TSTR 3u
+#define CBOR_ARRAY 4u
+#define CBOR_MAP 5u
+#define CBOR_TAG 6u
+#define CBOR_SIMPLE 7u
+#define CBOR_NONE 8u /* what a failed read gives */
+#define CBOR_FALSE 20u
+#define CBOR_TRUE 21u
+#define CBOR_NULL 22u
+#define CBOR_NO_END 0xffffffffu /* end of a reader that sees only a head */
+#define CBOR_FIRST_KEY 0xffffffffu /* order of the key before the first one of a map */
+
+typedef struct {
+    const uint8_t *data;
+    uint32_t pos;   /* next byte */
+    uint32_t end;   /* end of the innermost container, pos <= end */
+    uint32_t head;  /* where the last head began */
+    uint32_t bad;   /* where the first error is */
+    uint32_t delta; /* envelope offset of data[0] (modulo 2^32) */
+    uint32_t val;   /* argument of the last head, low 32 bits */
+    uint32_t hi;    /* high 32 bits */
+    int st;
+} cbor_reader;
+
+static void cbor_init(cbor_reader *r, const uint8_t *data, uint32_t pos, uint32_t end,
+                      uint32_t delta)
+{
+    r->data = data;
+    r->pos = pos;
+    r->end = end;
+    r->head = pos;
+    r->bad = 0;
+    r->delta = delta;
+    r->val = 0;
+    r->hi = 0;
+    r->st = PICOSUIT_OK;
+}
+
+static void cbor_fail(cbor_reader *r, int code, uint32_t at)
+{
+    if (r->st == PICOSUIT_OK) {
+        r->st = code;
+        r->bad = at;
+    }
+    r->val = 0;
+    r->hi = 0;
+}
+
+/* Reads the argument of a head (n = 0, 1, 2, 4 or 8 more bytes, all present) and refuses
+ * a longer form than needed. */
+static void cbor_argument(cbor_reader *r, uint32_t ai, uint32_t n)
+{
+    const uint8_t *d = r->data + r->pos;
+    uint32_t i;
+
+    r->val = n == 0 ? ai : 0;
+    for (i = 0; i < n; i++) {
+        r->hi = r->hi << 8 | r->val >> 24;
+        r->val = r->val << 8 | d[i];
+    }
+    r->pos += n;
+    if ((n == 1 && r->val < 24) || (n == 2 && r->val < 0x100) ||
+        (n == 4 && r->val < 0x10000) || (n == 8 && r->hi == 0)) {
+        cbor_fail(r, PICOSUIT_E_CBOR, r->head);
+    }
+}
+
+/* Reads a head: returns its major type, leaves the argument in val and hi. Strings are
+ * checked to lie within their container; their bytes are not consumed. */
+static uint32_t cbor_head(cbor_reader *r)
+{
+    uint32_t major = CBOR_NONE;
+    uint32_t ai, n;
+
+    r->head = r->pos;
+    r->val = 0;
+    r->hi = 0;
+    if (r->st != PICOSUIT_OK) {
+        return CBOR_NONE;
+    }
+    if (r->pos >= r->end) {
+        cbor_fail(r, PICOSUIT_E_BOUNDS, r->pos);
+        return CBOR_NONE;
+    }
+    major = (uint32_t)r->data[r->pos] >> 5;
+    ai = r->data[r->pos] & 31u;
+    n = ai < 24 ? 0 : (uint32_t)1 << ((ai - 24) & 7u);
+    if (ai > 27) {
+        cbor_fail(r, PICOSUIT_E_CBOR, r->pos);
+    } else if (n >= r->end - r->pos) {
+        cbor_fail(r, PICOSUIT_E_BOUNDS, r->pos);
+    } else if (major == CBOR_SIMPLE && n != 0) { /* nothing here is a float */
+        cbor_fail(r, n == 1 && r->data[r->pos + 1u] < 32 ? PICOSUIT_E_CBOR : PICOSUIT_E_TYPE,
+                  r->pos);
+    } else {
+        r->pos++;
+        cbor_argument(r, ai, n);
+        if ((major == CBOR_BSTR || major == CBOR_TSTR) &&
+            (r->hi != 0 || r->val > r->end - r->pos)) {
+            cbor_fail(r, r->end == CBOR_NO_END ? PICOSUIT_E_LIMIT : PICOSUIT_E_BOUNDS,
+                      r->head);
+        } else if (major >= CBOR_ARRAY && r->hi != 0) {
+            cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+        }
+    }
+    return r->st == PICOSUIT_OK ? major : CBOR_NONE;
+}
+
+/* Reads a head that must be of one major type; returns its argument. */
+static uint32_t cbor_expect(cbor_reader *r, uint32_t major)
+{
+    if (cbor_head(r) != major) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    }
+    return r->val;
+}
+
+/* Reads an unsigned integer below 2^32. */
+static uint32_t cbor_uint(cbor_reader *r)
+{
+    (void)cbor_expect(r, CBOR_UINT);
+    if (r->hi != 0) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    }
+    return r->val;
+}
+
+/* Reads an integer label or algorithm; what does not fit 31 bits is no known label. */
+static int32_t cbor_int(cbor_reader *r)
+{
+    uint32_t major = cbor_head(r);
+
+    if (major > CBOR_NINT) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    } else if (r->hi != 0 || r->val > 0x7ffffffeu) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    }
+    return major == CBOR_NINT ? -1 - (int32_t)r->val : (int32_t)r->val;
+}
+
+/* Reads a map key. Deterministic order of integer keys: 0, 1, 2, ... then -1, -2, ...
+ * `last` keeps the order of the key before. [RFC8949 4.2.1] */
+static int32_t cbor_key(cbor_reader *r, uint32_t *last)
+{
+    int32_t label = cbor_int(r);
+    uint32_t order = label < 0 ? 0x80000000u | r->val : r->val;
+
+    if (*last != CBOR_FIRST_KEY && order <= *last) {
+        cbor_fail(r, PICOSUIT_E_ORDER, r->head);
+    }
+    *last = order;
+    return label;
+}
+
+/* Reads a whole string; returns the position of its bytes, their number is in val. */
+static uint32_t cbor_string(cbor_reader *r, uint32_t major)
+{
+    uint32_t pos = r->pos + cbor_expect(r, major);
+
+    pos = r->pos;
+    r->pos += r->val;
+    return pos;
+}
+
+static int cbor_bool(cbor_reader *r)
+{
+    uint32_t val = cbor_expect(r, CBOR_SIMPLE);
+
+    if (val != CBOR_FALSE && val != CBOR_TRUE) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    }
+    return val == CBOR_TRUE;
+}
+
+/* Skips one item of any kind. `left` counts items still to come, so nesting costs no
+ * memory; every item is at least one byte, so the loop ends. */
+static void cbor_skip(cbor_reader *r)
+{
+    uint32_t left = 1;
+
+    while (left > 0 && r->st == PICOSUIT_OK) {
+        uint32_t major = cbor_head(r);
+        uint32_t more = 0;
+
+        if (major == CBOR_BSTR || major == CBOR_TSTR) {
+            r->pos += r->val;
+        } else if (major == CBOR_TAG) {
+            more = 1;
+        } else if (major == CBOR_ARRAY || major == CBOR_MAP) {
+            more = r->val << (major - CBOR_ARRAY);
+            if (r->val > r->end - r->pos) {
+                cbor_fail(r, PICOSUIT_E_BOUNDS, r->head);
+            }
+        }
+        left += more - 1u;
+    }
+}
+
+/* Enters a byte string that wraps an item; returns what cbor_close needs. */
+static uint32_t cbor_open(cbor_reader *r)
+{
+    uint32_t outer = r->end;
+    uint32_t len = cbor_expect(r, CBOR_BSTR);
+
+    r->end = r->pos + len;
+    return outer;
+}
+
+static void cbor_close(cbor_reader *r, uint32_t outer)
+{
+    if (r->pos != r->end) {
+        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
+    }
+    r->end = outer;
+}
+
+/* ====================================================================================
+ * 10  CBOR writing (put_)
+ *
+ * Gives: heads and strings into a buffer that may be too small: `len` counts on, so the
+ * caller learns the size it needs.
+ * Source: [RFC8949 4.2]
+ * uses: 1
+ * ==================================================================================== */
+
+typedef struct {
+    uint8_t *buf;
+    size_t cap;
+    size_t len; /* bytes put so far, may exceed cap */
+} put_writer;
+
+static void put_bytes(put_writer *w, const uint8_t *data, size_t len)
+{
+    if (w->len <= w->cap && len <= w->cap - w->len && len > 0) {
+        memcpy(w->buf + w->len, data, len);
+    }
+    w->len += len;
+}
+
+static void put_head(put_writer *w, uint32_t major, uint32_t val)
+{
+    uint8_t head[5];
+    uint32_t n = val < 24 ? 0 : val < 0x100 ? 1 : val < 0x10000 ? 2 : 4;
+
+    head[0] = (uint8_t)(major << 5 | (n == 0 ? val : n == 1 ? 24u : n == 2 ? 25u : 26u));
+    b_store32be(head + 1, n == 0 ? 0 : val << (32u - 8u * n));
+    put_bytes(w, head, n + 1);
+}
+
+#if PICOSUIT_WITH_REPORT
+static void put_int(put_writer *w, int32_t val)
+{
+    if (val < 0) {
+        put_head(w, CBOR_NINT, (uint32_t)(-1 - val));
+    } else {
+        put_head(w, CBOR_UINT, (uint32_t)val);
+    }
+}
+
+static void put_string(put_writer *w, uint32_t major, const uint8_t *data, uint32_t len)
+{
+    put_head(w, major, len);
+    put_bytes(w, data, len);
+}
+#endif
+
+/* ====================================================================================
+ * 11  Errors and the device (fail, dev_)
+ *
+ * Gives: the only place that sets an error, and the only place that calls the platform.
+ * A wrapper returns 0 or the documented answer, PICOSUIT_AGAIN, or the error it has set.
+ * uses: 1
+ * ==================================================================================== */
+
+#define ST_EMPTY 0u   /* never initialised */
+#define ST_RECEIVE 1u /* up to the last member before the payloads */
+#define ST_READY 2u   /* authenticated */
+#define ST_BEGIN 3u   /* begin said AGAIN */
+#define ST_RUN 4u     /* procedure under way */
+#define ST_DONE 5u    /* procedure finished */
+#define ST_FAILED 6u  /* error sticks */
+
+#define NO_COMPONENT 255u
+#define DEV_MAGIC 0x50534954u /* "PSIT": an initialised context */
+#define MAN_VERIFIED 0x5a96c3e1u /* signature and digest were right (glitch pattern) */
+
+static int fail(picosuit *p, int code, uint32_t offset, int32_t label)
+{
+    if (p->error.code == 0) {
+        p->error.code = (int16_t)code;
+        p->error.offset = offset;
+        p->error.label = label;
+        p->error.section = p->section;
+        p->error.component = p->component;
+        p->state = ST_FAILED;
+    }
+    return p->error.code;
+}
+
+/* Failure of the command being executed, or of the item being received. */
+static int fail_here(picosuit *p, int code)
+{
+    return fail(p, code, p->at, p->label);
+}
+
+/* Failure found by a reader; `label` says in which member, command or parameter. */
+static int fail_cbor(picosuit *p, const cbor_reader *r, int32_t label)
+{
+    return fail(p, r->st, r->bad + r->delta, label);
+}
+
+/* Classifies a callback's answer: 0 and `answer` are documented, all else is a failure. */
+static int dev_result(picosuit *p, int st, int answer)
+{
+    if (st == PICOSUIT_OK || st == PICOSUIT_AGAIN || st == answer) {
+        return st;
+    }
+    if (p->error.code == 0) {
+        p->error.platform = st;
+    }
+    return fail_here(p, PICOSUIT_E_PLATFORM);
+}
+
+static int dev_key(picosuit *p, int purpose, unsigned n, const uint8_t *kid, size_t kid_len,
+                   picosuit_key *out)
+{
+    memset(out, 0, sizeof *out);
+    if (p->platform->key == NULL) {
+        return 0;
+    }
+    return dev_result(p, p->platform->key(p->dev, purpose, n, kid, kid_len, out), 1);
+}
+
+static int dev_component(picosuit *p, unsigned signer, const uint8_t *id, size_t id_len,
+                         uint8_t *handle, uint8_t *kind)
+{
+    int st = 0;
+
+    *handle = NO_COMPONENT;
+    *kind = 0;
+    if (p->platform->component != NULL) {
+        st = p->platform->component(p->dev, signer, id, id_len, handle, kind);
+    }
+    return st == PICOSUIT_E_RIGHTS ? st : dev_result(p, st, 1);
+}
+
+static int dev_identity(picosuit *p, unsigned handle, int what, unsigned n, uint8_t *buf)
+{
+    memset(buf, 0, 16);
+    if (p->platform->identity == NULL) {
+        return 0;
+    }
+    return dev_result(p, p->platform->identity(p->dev, handle, what, n, buf), 1);
+}
+
+#if PICOSUIT_WITH_SLOTS
+static int dev_slot(picosuit *p, unsigned handle, uint32_t *out)
+{
+    *out = 0;
+    if (p->platform->slot == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->slot(p->dev, handle, p->procedure, out), 0);
+}
+#endif
+
+static int dev_size(picosuit *p, unsigned handle, uint32_t *stored, uint32_t *capacity)
+{
+    *stored = 0;
+    *capacity = 0;
+    if (p->platform->size == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->size(p->dev, handle, stored, capacity), 0);
+}
+
+static int dev_read(picosuit *p, unsigned handle, uint32_t off, uint8_t *buf, size_t cap)
+{
+    if (p->platform->read == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->read(p->dev, handle, off, buf, cap), 0);
+}
+
+/* begin, write and end come together: with one of them missing nothing is ever opened. */
+static int dev_begin(picosuit *p, unsigned handle, uint32_t size, uint32_t *have)
+{
+    const picosuit_platform *f = p->platform;
+
+    *have = 0;
+    if (f->begin == NULL || f->write == NULL || f->end == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, f->begin(p->dev, handle, size, p->digest, have), 0);
+}
+
+static int dev_write(picosuit *p, unsigned handle, uint32_t off, const uint8_t *data,
+                     size_t len)
+{
+    return dev_result(p, p->platform->write(p->dev, handle, off, data, len), 0);
+}
+
+static int dev_end(picosuit *p, unsigned handle, int good)
+{
+    return dev_result(p, p->platform->end(p->dev, handle, good), 0);
+}
+
+static int dev_invoke(picosuit *p, unsigned handle, const uint8_t *data, size_t len)
+{
+    if (p->platform->invoke == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->invoke(p->dev, handle, data, len), 0);
+}
+
+static int dev_sequence(picosuit *p, uint64_t *floor, uint8_t *digest)
+{
+    *floor = 0;
+    memset(digest, 0, 32);
+    if (p->platform->sequence == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->sequence(p->dev, floor, digest), PICOSUIT_NO_FLOOR);
+}
+
+#if PICOSUIT_WITH_SWAP
+static int dev_swap(picosuit *p, unsigned handle, unsigned source)
+{
+    if (p->platform->swap == NULL) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    return dev_result(p, p->platform->swap(p->dev, handle, source), 0);
+}
+#endif
+
+static int dev_verify(picosuit *p, const picosuit_key *key, const uint8_t *data, size_t len,
+                      const uint8_t *sig, size_t sig_len)
+{
+    int st = p->platform->verify(p->dev, key, data, len, sig, sig_len);
+
+    return dev_result(p, st, PICOSUIT_VERIFIED);
+}
+
+static void dev_record(picosuit *p, const picosuit_record *record)
+{
+    if (p->platform->record != NULL) {
+        (void)p->platform->record(p->dev, record);
+    }
+}
+
+/* ====================================================================================
+ * 12  COSE (cose_)
+ *
+ * Gives: the authentication wrapper (the only parser that sees bytes before a signature
+ * is known to be good, together with sections 9 and 17), and encryption-info.
+ * Source: [RFC9052 3, 4.2, 5.1, 6.2], [M 8.3], [FE 3.3]; Ed25519 [RFC9864].
+ * Limits: 4 blocks, 64 bytes of protected header; header values that are maps or arrays
+ * are refused, except the ephemeral key of a recipient.
+ * uses: 1 2 3 4 5 7 8 9 10 11
+ * ==================================================================================== */
+
+#define COSE_SIGN1 18u
+#define COSE_MAC0 17u
+#define COSE_SIGN 98u
+#define COSE_MAC 97u
+#define COSE_ENCRYPT 96u
+#define COSE_CHACHA20_POLY1305 24
+
+/* What one pair of header buckets says. Positions are in the reader's data. */
+typedef struct {
+    int32_t alg;
+    uint32_t kid_pos;
+    uint32_t kid_len;
+    uint32_t iv_pos; /* its head */
+    uint32_t iv_len;
+    uint32_t eph_pos; /* ephemeral key, 0: none */
+    uint32_t salt_pos;
+    uint32_t salt_len;
+    uint32_t seen; /* one bit for each known label met */
+} cose_headers;
+
+#define COSE_SEEN_ALG 1u
+#define COSE_SEEN_KID 2u
+#define COSE_SEEN_IV 4u
+#define COSE_SEEN_EPH 8u
+#define COSE_SEEN_SALT 16u
+
+/* Values of labels we do not know are skipped if they are simple; "crit" would have to
+ * name them if they mattered, and "crit" is refused. */
+static void cose_skip_value(cbor_reader *r)
+{
+    uint32_t major = cbor_head(r);
+
+    if (major == CBOR_BSTR || major == CBOR_TSTR) {
+        r->pos += r->val;
+    } else if (major > CBOR_TSTR && (major != CBOR_SIMPLE || r->val < CBOR_FALSE)) {
+        cbor_fail(r, PICOSUIT_E_COSE, r->head);
+    }
+}
+
+/* Which known label it is: 0 for all others. */
+static uint32_t cose_label_bit(int32_t label)
+{
+    return label == 1     ? COSE_SEEN_ALG
+           : label == 4   ? COSE_SEEN_KID
+           : label == 5   ? COSE_SEEN_IV
+           : label == -1  ? COSE_SEEN_EPH
+           : label == -20 ? COSE_SEEN_SALT
+                          : 0;
+}
+
+static void cose_header_value(cbor_reader *r, cose_headers *h, uint32_t bit)
+{
+    switch (bit) {
+    case COSE_SEEN_ALG:
+        h->alg = cbor_int(r);
+        break;
+    case COSE_SEEN_KID:
+        h->kid_pos = cbor_string(r, CBOR_BSTR);
+        h->kid_len = r->val;
+        break;
+    case COSE_SEEN_IV:
+        h->iv_pos = r->pos;
+        (void)cbor_string(r, CBOR_BSTR);
+        h->iv_len = r->val;
+        break;
+    case COSE_SEEN_EPH:
+        h->eph_pos = r->pos;
+        cbor_skip(r);
+        break;
+    case COSE_SEEN_SALT:
+        h->salt_pos = cbor_string(r, CBOR_BSTR);
+        h->salt_len = r->val;
+        break;
+    default:
+        cose_skip_value(r);
+        break;
+    }
+}
+
+/* Whether the (well-formed) header map at pos has a label; pos 0: no map. */
+static int cose_has_label(const cbor_reader *r, uint32_t pos, int32_t label)
+{
+    cbor_reader m = *r;
+    uint32_t n;
+    int is_there = 0;
+
+    m.pos = pos;
+    for (n = pos == 0 ? 0 : cbor_expect(&m, CBOR_MAP); n > 0 && m.st == PICOSUIT_OK; n--) {
+        is_there |= cbor_int(&m) == label;
+        cbor_skip(&m);
+    }
+    return is_there;
+}
+
+/* Reads one header map. `allowed` has the labels that mean something in this bucket; the
+ * same label must not stand in the other one (at `other`). [RFC9052 3] */
+static void cose_header_map(cbor_reader *r, cose_headers *h, uint32_t allowed,
+                            uint32_t other)
+{
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t n = cbor_expect(r, CBOR_MAP);
+
+    while (n > 0 && r->st == PICOSUIT_OK) {
+        int32_t label = cbor_key(r, &last);
+        uint32_t bit = cose_label_bit(label);
+
+        if (label == 2 || (label == 1 && (allowed & COSE_SEEN_ALG) == 0)) {
+            /* crit: whatever it names, it is more than we need; alg: in the wrong place */
+            cbor_fail(r, PICOSUIT_E_COSE, r->head);
+        } else if (cose_has_label(r, other, label)) {
+            cbor_fail(r, PICOSUIT_E_ORDER, r->head);
+        }
+        cose_header_value(r, h, bit & allowed);
+        h->seen |= bit & allowed;
+        n--;
+    }
+}
+
+/* Reads protected (byte string, perhaps empty) and unprotected headers. */
+static void cose_header_pair(cbor_reader *r, cose_headers *h, uint32_t protect,
+                             uint32_t unprotect)
+{
+    uint32_t at = r->pos;
+    uint32_t outer = cbor_open(r);
+    uint32_t map = r->pos != r->end ? r->pos : 0;
+
+    memset(h, 0, sizeof *h);
+    if (r->val > PICOSUIT_MAX_PROTECTED) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    }
+    if (map != 0) {
+        cose_header_map(r, h, protect, 0);
+    }
+    cbor_close(r, outer);
+    if (((h->seen | unprotect) & COSE_SEEN_ALG) == 0) {
+        cbor_fail(r, PICOSUIT_E_COSE, at); /* alg can only be protected, and is not there */
+    }
+    cose_header_map(r, h, unprotect, map);
+}
+
+#if PICOSUIT_WITH_ENCRYPTION
+/* Whether the protected header at pos (a byte string read before) is these 5 bytes. */
+static int cose_is_protected(const cbor_reader *r, uint32_t pos, const char *want)
+{
+    return r->data[pos] == 0x44 && memcmp(r->data + pos, want, 5) == 0;
+}
+#endif
+
+static void cose_array(cbor_reader *r, uint32_t n)
+{
+    if (cbor_expect(r, CBOR_ARRAY) != n) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    }
+}
+
+static void cose_null(cbor_reader *r)
+{
+    if (cbor_expect(r, CBOR_SIMPLE) != CBOR_NULL) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    }
+}
+
+/* One authentication block. */
+typedef struct {
+    int32_t alg;
+    uint32_t tag;
+    uint32_t kid_pos;
+    uint32_t kid_len;
+    uint32_t prot_pos; /* protected header: its byte string, head included */
+    uint32_t prot_len;
+    uint32_t sig_pos;
+    uint32_t sig_len;
+} cose_block;
+
+/* Reads a block: bstr wrapping a tagged COSE_Sign1 or COSE_Mac0. COSE_Sign and COSE_Mac
+ * are well known but not supported: their content is skipped. [M 8.3] */
+static void cose_read_block(cbor_reader *r, cose_block *b)
+{
+    uint32_t outer = cbor_open(r);
+    cose_headers h;
+
+    memset(b, 0, sizeof *b);
+    if (r->st != PICOSUIT_OK) {
+        return;
+    }
+    b->tag = cbor_expect(r, CBOR_TAG);
+    if (b->tag == COSE_SIGN || b->tag == COSE_MAC) {
+        r->pos = r->end;
+    } else {
+        if (b->tag != COSE_SIGN1 && b->tag != COSE_MAC0) {
+            cbor_fail(r, PICOSUIT_E_COSE, r->head);
+        }
+        cose_array(r, 4);
+        b->prot_pos = r->pos;
+        cose_header_pair(r, &h, COSE_SEEN_ALG | COSE_SEEN_KID, COSE_SEEN_KID);
+        b->alg = h.alg;
+        b->kid_pos = h.kid_pos;
+        b->kid_len = h.kid_len;
+        cose_null(r); /* the payload is detached: it is the SUIT_Digest */
+        b->sig_pos = cbor_string(r, CBOR_BSTR);
+        b->sig_len = r->val;
+    }
+    cbor_close(r, outer);
+    if (r->st == PICOSUIT_E_TYPE) {
+        r->st = PICOSUIT_E_COSE;
+    }
+    if (r->st == PICOSUIT_OK && b->prot_pos != 0) {
+        uint32_t end = r->pos;
+
+        r->pos = b->prot_pos;
+        (void)cbor_string(r, CBOR_BSTR);
+        b->prot_len = r->pos - b->prot_pos;
+        r->pos = end;
+    }
+}
+
+/* Whether anything here can check the block: 0 or the purpose of the key it needs. */
+static int cose_purpose(const picosuit *p, const cose_block *b)
+{
+    int is_known = b->alg == PICOSUIT_ALG_ED25519 || b->alg == PICOSUIT_ALG_EDDSA;
+
+    if (b->tag == COSE_SIGN1 && (is_known || p->platform->verify != NULL)) {
+        return PICOSUIT_PURPOSE_VERIFY;
+    }
+#if PICOSUIT_WITH_MAC
+    if (b->tag == COSE_MAC0 && b->alg == PICOSUIT_ALG_HMAC256) {
+        return PICOSUIT_PURPOSE_MAC;
+    }
+#endif
+    return 0;
+}
+
+/* SUIT_Digest: array of 2, SHA-256, 32 bytes; returns their position. [M 10] */
+static uint32_t cose_digest(cbor_reader *r)
+{
+    uint32_t pos;
+
+    cose_array(r, 2);
+    if (cbor_int(r) != -16) {
+        cbor_fail(r, PICOSUIT_E_ALG, r->head);
+    }
+    pos = cbor_string(r, CBOR_BSTR);
+    if (r->st == PICOSUIT_OK && r->val != 32) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    }
+    return r->st == PICOSUIT_OK ? pos : 0;
+}
+
+/* Reads the wrapper up to its first block; returns the number of blocks. */
+static uint32_t cose_read_wrapper(cbor_reader *r, uint32_t *digest_pos)
+{
+    uint32_t n = cbor_expect(r, CBOR_ARRAY);
+    uint32_t outer;
+
+    if (r->st == PICOSUIT_OK && n == 0) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    }
+    outer = cbor_open(r);
+    *digest_pos = cose_digest(r);
+    cbor_close(r, outer);
+    return r->st == PICOSUIT_OK ? n - 1u : 0;
+}
+
+/* Reads the whole wrapper once, before any of it is believed. Leaves the (not yet
+ * authentic) digest in p->digest and whether any block can be checked in p->sub. */
+static int cose_check_wrapper(picosuit *p, cbor_reader *r)
+{
+    uint32_t digest_pos = 0;
+    uint32_t i;
+    uint32_t n = cose_read_wrapper(r, &digest_pos);
+    cose_block b;
+
+    p->sub = n == 0;
+    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
+        if (i == PICOSUIT_MAX_BLOCKS) {
+            cbor_fail(r, PICOSUIT_E_LIMIT, r->pos);
+            break;
+        }
+        cose_read_block(r, &b);
+        p->sub = (uint8_t)(p->sub | (cose_purpose(p, &b) != 0));
+    }
+    if (r->st == PICOSUIT_OK && r->pos != r->end) {
+        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
+    }
+    if (r->st != PICOSUIT_OK) {
+        return fail_cbor(p, r, p->label);
+    }
+    memcpy(p->digest, r->data + digest_pos, 32);
+    return PICOSUIT_OK;
+}
+
+/* Builds the Sig_structure or MAC_structure in p->u.msg; returns its length, at most
+ * 1 + 11 + 66 + 1 + 2 + 36 = 117. [RFC9052 4.4, 6.3] */
+static size_t cose_message(picosuit *p, const cbor_reader *r, const cose_block *b)
+{
+    static const uint8_t tail[7] = {0x40, 0x58, 0x24, 0x82, 0x2f, 0x58, 0x20};
+    put_writer w;
+
+    w.buf = p->u.msg;
+    w.cap = sizeof p->u.msg;
+    w.len = 0;
+    if (b->tag == COSE_SIGN1) {
+        put_bytes(&w, (const uint8_t *)"\x84\x6aSignature1", 12);
+    } else {
+        put_bytes(&w, (const uint8_t *)"\x84\x64MAC0", 6);
+    }
+    put_bytes(&w, r->data + b->prot_pos, b->prot_len);
+    put_bytes(&w, tail, sizeof tail);
+    put_bytes(&w, p->digest, 32);
+    return w.len;
+}
+
+/* Tries one key on one block: PICOSUIT_VERIFIED, 0 (no), AGAIN or an error. */
+static int cose_try_key(picosuit *p, const cbor_reader *r, const cose_block *b,
+                        const picosuit_key *key)
+{
+    const uint8_t *sig = r->data + b->sig_pos;
+    size_t len = cose_message(p, r, b);
+    int st = PICOSUIT_E_CRYPTO;
+
+    if (key->alg != b->alg) {
+        return 0;
+    }
+#if PICOSUIT_WITH_MAC
+    if (b->tag == COSE_MAC0) {
+        if (b->sig_len == 32) {
+            hmac_sha256(p->block, key->key, key->key_len, p->u.msg, len);
+            st = ct_equal(p->block, sig, 32) != 0 ? PICOSUIT_OK : PICOSUIT_E_CRYPTO;
+        }
+        return st == PICOSUIT_OK ? PICOSUIT_VERIFIED : 0;
+    }
+#endif
+    if (key->alg != PICOSUIT_ALG_ED25519 && key->alg != PICOSUIT_ALG_EDDSA) {
+        return dev_verify(p, key, p->u.msg, len, sig, b->sig_len);
+    }
+    if (b->sig_len == 64 && key->key_len == 32) {
+        st = ed25519_verify(sig, key->key, p->u.msg, len);
+    }
+    return st == PICOSUIT_OK ? PICOSUIT_VERIFIED : 0;
+}
+
+/* Moves the reader to block i and reads it. The wrapper was checked before. */
+static void cose_find_block(cbor_reader *r, uint32_t i, cose_block *b)
+{
+    uint32_t digest_pos;
+
+    (void)cose_read_wrapper(r, &digest_pos);
+    while (i > 0) {
+        cbor_skip(r);
+        i--;
+    }
+    cose_read_block(r, b);
+}
+
+/* Tries every key on block i; p->phase is the next key to ask for. */
+static int cose_verify_block(picosuit *p, const cbor_reader *r, const cose_block *b)
+{
+    const uint8_t *kid = b->kid_pos != 0 ? r->data + b->kid_pos : NULL;
+    int purpose = cose_purpose(p, b);
+    picosuit_key key;
+    int st;
+
+    if (purpose == 0) {
+        return PICOSUIT_OK;
+    }
+    for (;;) {
+        st = dev_key(p, purpose, p->phase, kid, b->kid_len, &key);
+        if (st != 1) {
+            return st;
+        }
+        st = cose_try_key(p, r, b, &key);
+        if (st == PICOSUIT_VERIFIED) {
+            p->signer[p->signers] = key.id;
+            p->rights[p->signers] = (uint16_t)key.rights;
+            p->signers++;
+            return PICOSUIT_OK;
+        }
+        if (st != 0) {
+            return st;
+        }
+        p->phase++;
+        if (p->phase == 0) { /* 256 keys: the platform does not stop */
+            return fail_here(p, PICOSUIT_E_LIMIT);
+        }
+    }
+}
+
+/* Tries all blocks (p->step_off is the current one); at least one must verify. Resumes
+ * after AGAIN. r is at the wrapper's start. */
+static int cose_verify(picosuit *p, cbor_reader *r)
+{
+    uint32_t start = r->pos;
+    uint32_t digest_pos;
+    uint32_t n = cose_read_wrapper(r, &digest_pos);
+    cose_block b;
+    int st;
+
+    while (p->step_off < n) {
+        r->pos = start;
+        cose_find_block(r, p->step_off, &b);
+        st = cose_verify_block(p, r, &b);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        p->step_off++;
+        p->phase = 0;
+    }
+    if (p->signers == 0) {
+        return fail_here(p, p->sub != 0 ? PICOSUIT_E_AUTH : PICOSUIT_E_ALG);
+    }
+    p->verified = MAN_VERIFIED;
+    return PICOSUIT_OK;
+}
+
+#if PICOSUIT_WITH_ENCRYPTION
+/* A recipient: how the content key is wrapped. alg 0: not for us. */
+typedef struct {
+    cose_headers h;
+    uint32_t point_pos; /* 32 bytes of the ephemeral X25519 key */
+    uint32_t cek_pos;   /* 40 bytes */
+} cose_recipient;
+
+/* Ephemeral COSE_Key {1: 1 (OKP), -1: 4 (X25519), -2: x}. Another key type or curve is
+ * for another device: returns 0. [RFC9053 7.2] */
+static uint32_t cose_ephemeral(cbor_reader *r, uint32_t pos)
+{
+    uint32_t back = r->pos;
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t point = 0;
+    uint32_t i, n;
+    int is_ours = 1;
+
+    r->pos = pos;
+    n = cbor_expect(r, CBOR_MAP);
+    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
+        int32_t label = cbor_key(r, &last);
+
+        if (label == 1 || label == -1) {
+            is_ours &= cbor_int(r) == (label == 1 ? 1 : 4);
+        } else if (label == -2) {
+            point = cbor_string(r, CBOR_BSTR);
+            is_ours &= r->val == 32;
+        } else {
+            is_ours = 0;
+            cbor_skip(r);
+        }
+    }
+    is_ours &= n == 3;
+    r->pos = back;
+    return is_ours ? point : 0;
+}
+
+static void cose_read_recipient(cbor_reader *r, cose_recipient *c)
+{
+    const uint32_t rest = COSE_SEEN_KID | COSE_SEEN_EPH | COSE_SEEN_SALT;
+    uint32_t prot;
+    int is_protected;
+
+    c->point_pos = 0;
+    c->cek_pos = 0;
+    cose_array(r, 3);
+    prot = r->pos;
+    cose_header_pair(r, &c->h, COSE_SEEN_ALG, rest | COSE_SEEN_ALG);
+    /* The KDF context covers the protected header: with -29 it is exactly {1: -29}; with
+     * -3 nothing can be protected. [FE 3.3] */
+    is_protected = r->st == PICOSUIT_OK && r->data[prot] > 0x41;
+    (void)cbor_string(r, CBOR_BSTR);
+    c->cek_pos = r->pos - r->val;
+    if ((c->h.seen & COSE_SEEN_ALG) == 0) {
+        cbor_fail(r, PICOSUIT_E_COSE, prot);
+    }
+    if (r->st != PICOSUIT_OK) {
+        return;
+    }
+    if (c->h.alg == PICOSUIT_ALG_ECDH_ES_A128KW) {
+        if (!cose_is_protected(r, prot, "\x44\xa1\x01\x38\x1c") ||
+            (c->h.seen & COSE_SEEN_EPH) == 0) {
+            cbor_fail(r, PICOSUIT_E_COSE, prot);
+        } else {
+            uint32_t head = r->head;
+
+            c->point_pos = cose_ephemeral(r, c->h.eph_pos);
+            r->head = head;
+        }
+        c->h.alg = c->point_pos != 0 ? c->h.alg : 0;
+    } else if (c->h.alg != PICOSUIT_ALG_A128KW) {
+        c->h.alg = 0;
+    } else if (is_protected) {
+        cbor_fail(r, PICOSUIT_E_COSE, prot);
+    }
+    if (c->h.alg != 0 && r->pos - c->cek_pos != 40) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    }
+}
+
+/* Reads encryption-info up to its first recipient; returns their number. E_ALG for a
+ * cipher other than ChaCha20/Poly1305. [FE 3.2] */
+static uint32_t cose_read_encrypt(cbor_reader *r, uint32_t *iv_pos)
+{
+    uint32_t prot, map, n;
+    cose_headers h;
+
+    if (cbor_expect(r, CBOR_TAG) != COSE_ENCRYPT) {
+        cbor_fail(r, PICOSUIT_E_COSE, r->head);
+    }
+    cose_array(r, 4);
+    prot = r->pos;
+    cose_header_pair(r, &h, COSE_SEEN_ALG, COSE_SEEN_ALG | COSE_SEEN_IV | COSE_SEEN_KID);
+    map = prot + 5;
+    if (r->st == PICOSUIT_OK && (h.seen & COSE_SEEN_ALG) != 0 &&
+        h.alg != COSE_CHACHA20_POLY1305) {
+        cbor_fail(r, PICOSUIT_E_ALG, prot);
+    }
+    /* The additional data covers the protected header: exactly {1: 24}. */
+    if (r->st == PICOSUIT_OK && !cose_is_protected(r, prot, "\x44\xa1\x01\x18\x18")) {
+        cbor_fail(r, PICOSUIT_E_COSE, prot);
+    }
+    if ((h.seen & COSE_SEEN_IV) == 0) {
+        cbor_fail(r, PICOSUIT_E_COSE, map);
+    } else if (h.iv_len != 12) {
+        cbor_fail(r, PICOSUIT_E_VALUE, h.iv_pos);
+    }
+    *iv_pos = h.iv_pos + 1u;
+    cose_null(r); /* the ciphertext is detached: it is the payload */
+    n = cbor_expect(r, CBOR_ARRAY);
+    if (r->st == PICOSUIT_OK && n == 0) {
+        cbor_fail(r, PICOSUIT_E_COSE, r->head);
+    }
+    return r->st == PICOSUIT_OK ? n : 0;
+}
+
+/* Checks a whole encryption-info, all recipients; r is inside its byte string. */
+static void cose_check_encrypt(cbor_reader *r)
+{
+    uint32_t iv_pos;
+    uint32_t n = cose_read_encrypt(r, &iv_pos);
+    int is_known = 0;
+    cose_recipient c;
+
+    while (n > 0 && r->st == PICOSUIT_OK) {
+        cose_read_recipient(r, &c);
+        is_known |= c.h.alg != 0;
+        n--;
+    }
+    if (r->st == PICOSUIT_E_TYPE) {
+        r->st = PICOSUIT_E_COSE;
+    }
+    if (!is_known) {
+        cbor_fail(r, PICOSUIT_E_ALG, r->head);
+    }
+}
+
+/* KEK by ECDH-ES over X25519 and HKDF, or as it is. The KDF context is constant, since
+ * the recipient's protected header is. [FE 3.3], [RFC9053 6.4.1] */
+static int cose_kek(uint8_t kek[16], const cbor_reader *r, const cose_recipient *c,
+                    const picosuit_key *key)
+{
+    static const uint8_t info[42] = {
+        0x84, 0x22, 0x83, 0xf6, 0xf6, 0xf6, 0x83, 0xf6, 0xf6, 0xf6, 0x83, 0x18, 0x80, 0x44,
+        0xa1, 0x01, 0x38, 0x1c, 0x57, 'S',  'U',  'I',  'T',  ' ',  'P',  'a',  'y',  'l',
+        'o',  'a',  'd',  ' ',  'E',  'n',  'c',  'r',  'y',  'p',  't',  'i',  'o',  'n'};
+    uint8_t secret[32];
+    int st = PICOSUIT_E_CRYPTO;
+
+    if (key->alg != c->h.alg) {
+        return st;
+    }
+    if (key->alg == PICOSUIT_ALG_A128KW) {
+        if (key->key_len == 16) {
+            memcpy(kek, key->key, 16);
+            st = PICOSUIT_OK;
+        }
+        return st;
+    }
+    if (key->key_len == 32) {
+        st = x25519(secret, key->key, r->data + c->point_pos);
+    }
+    if (st == PICOSUIT_OK) {
+        st = hkdf_sha256(kek, 16, r->data + c->h.salt_pos, c->h.salt_len, secret, 32, info,
+                         sizeof info);
+    }
+    wipe(secret, sizeof secret);
+    return st;
+}
+
+/* Enc_structure ["Encrypt", h'a1011818', h'']. [RFC9052 5.3] */
+static const uint8_t cose_aad[15] = {0x83, 0x67, 'E',  'n',  'c',  'r',  'y', 'p',
+                                     't',  0x44, 0xa1, 0x01, 0x18, 0x18, 0x40};
+
+/* Starts the same payload over: for the second pass. */
+static void cose_restart(picosuit_aead_ctx *a)
+{
+    uint8_t key[32];
+    uint8_t nonce[12];
+    uint32_t i;
+
+    for (i = 0; i < 8; i++) {
+        b_store32le(key + 4 * i, a->key[i]);
+    }
+    for (i = 0; i < 3; i++) {
+        b_store32le(nonce + 4 * i, a->nonce[i]);
+    }
+    aead_init(a, key, nonce, cose_aad, sizeof cose_aad);
+    wipe(key, sizeof key);
+}
+
+/* Unwraps the content key with one key and starts p->u.aead: OK, or E_CRYPTO for "not
+ * with this key". */
+static int cose_unwrap(picosuit *p, const cbor_reader *r, const cose_recipient *c,
+                       const picosuit_key *key, const uint8_t *iv)
+{
+    uint8_t cek[32];
+    uint8_t kek[16];
+    int st = cose_kek(kek, r, c, key);
+
+    if (st == PICOSUIT_OK) {
+        st = aes128_unwrap(cek, kek, r->data + c->cek_pos, 40);
+    }
+    if (st == PICOSUIT_OK) {
+        aead_init(&p->u.aead, cek, iv, cose_aad, sizeof cose_aad);
+    }
+    wipe(kek, sizeof kek);
+    wipe(cek, sizeof cek);
+    return st;
+}
+
+/* Finds the content key: recipient p->step_off, key p->sub. Resumes after AGAIN; r is
+ * inside the byte string. Every failure is E_DECRYPT: no oracle. */
+static int cose_content_key(picosuit *p, cbor_reader *r)
+{
+    uint32_t iv_pos;
+    uint32_t i = 0;
+    uint32_t n = cose_read_encrypt(r, &iv_pos);
+    cose_recipient c;
+    picosuit_key key;
+    int st;
+
+    for (; i < n; i++) {
+        cose_read_recipient(r, &c);
+        while (i == p->step_off && r->st == PICOSUIT_OK && c.h.alg != 0) {
+            st = dev_key(p, PICOSUIT_PURPOSE_DECRYPT, p->sub,
+                         c.h.kid_pos != 0 ? r->data + c.h.kid_pos : NULL, c.h.kid_len, &key);
+            if (st < 0 || st == PICOSUIT_AGAIN) {
+                return st;
+            }
+            if (st == 0) {
+                break;
+            }
+            if (cose_unwrap(p, r, &c, &key, r->data + iv_pos) == PICOSUIT_OK) {
+                return PICOSUIT_OK;
+            }
+            p->sub++;
+            if (p->sub == 0) {
+                return fail_here(p, PICOSUIT_E_LIMIT);
+            }
+        }
+        if (i == p->step_off) {
+            p->step_off++;
+            p->sub = 0;
+        }
+    }
+    return fail_here(p, PICOSUIT_E_DECRYPT);
+}
+#endif
+
+/* ====================================================================================
+ * 13  Manifest model (man_)
+ *
+ * Gives: where the parts of an authenticated manifest are, and the table of components
+ * with their parameters. Nothing is copied: a parameter is the position of its value.
+ * Source: [M 8.4], [M 8.4.5], [M 8.4.8]; design: docs/design.md "Memory".
+ * Limits: positions are 16 bits: the manifest and its severed sequences end below 64 KiB.
+ * uses: 1 2 9 11 12
+ * ==================================================================================== */
+
+#define MAN_VALIDATE 0u /* indices of sec_pos, sec_len */
+#define MAN_LOAD 1u
+#define MAN_INVOKE 2u
+#define MAN_FETCH 3u
+#define MAN_INSTALL 4u
+#define MAN_SECTIONS 5u
+
+/* Parameters that belong to a component, in the order of its table entry. */
+static const uint8_t man_labels[12] = {1, 2, 3, 5, 14, 18, 19, 21, 22, 23, 24, 25};
+
+#define MAN_VENDOR 1
+#define MAN_CLASS 2
+#define MAN_DIGEST 3
+#define MAN_SLOT 5
+#define MAN_STRICT_ORDER 12
+#define MAN_SOFT_FAILURE 13
+#define MAN_SIZE 14
+#define MAN_CONTENT 18
+#define MAN_ENCRYPTION 19
+#define MAN_URI 21
+#define MAN_SOURCE 22
+#define MAN_ARGS 23
+#define MAN_DEVICE 24
+#define MAN_FETCH_ARGS 25
+
+/* The base of all positions: the caller's envelope, or what was kept of it in work. */
+static const uint8_t *man_data(const picosuit *p)
+{
+    return p->data != NULL ? p->data : p->work;
+}
+
+/* Envelope offset of a position (of the first byte of an item). */
+static uint32_t man_offset(const picosuit *p, uint32_t pos)
+{
+    uint32_t i;
+
+    if (p->data != NULL) {
+        return pos;
+    }
+    for (i = MAN_INSTALL; i >= MAN_FETCH; i--) {
+        uint32_t from = p->sec_pos[i];
+
+        if (p->sec_delta[i - MAN_FETCH] != 0 && pos >= from && pos - from <= p->sec_len[i]) {
+            return pos + p->sec_delta[i - MAN_FETCH];
+        }
+    }
+    return p->man_base + (pos - p->man_pos);
+}
+
+/* A reader over len bytes at a position. */
+static void man_reader(const picosuit *p, cbor_reader *r, uint32_t pos, uint32_t len)
+{
+    cbor_init(r, man_data(p), pos, pos + len, man_offset(p, pos) - pos);
+}
+
+/* A reader at a value whose extent was checked before. */
+static void man_value(const picosuit *p, cbor_reader *r, uint32_t pos)
+{
+    man_reader(p, r, pos, PICOSUIT_MAX_STORED);
+}
+
+/* Index in sec_pos of a command sequence member, or MAN_SECTIONS. */
+static uint32_t man_section(int32_t key)
+{
+    static const uint8_t keys[MAN_SECTIONS] = {7, 8, 9, 16, 20};
+    uint32_t i = 0;
+
+    while (i < MAN_SECTIONS && keys[i] != key) {
+        i++;
+    }
+    return i;
+}
+
+static int man_is_severable(int32_t key)
+{
+    return key == 14 || key == 16 || key == 20 || key == 23;
+}
+
+/* Reads one component identifier. [M 8.4.5] */
+static void man_read_id(cbor_reader *r)
+{
+    uint32_t n = cbor_expect(r, CBOR_ARRAY);
+
+    while (n > 0 && r->st == PICOSUIT_OK) {
+        (void)cbor_string(r, CBOR_BSTR);
+        n--;
+    }
+}
+
+/* Position and length of identifier i. */
+static uint32_t man_id(const picosuit *p, uint32_t i, uint32_t *len)
+{
+    cbor_reader r;
+    uint32_t pos;
+
+    man_value(p, &r, p->comp_pos);
+    (void)cbor_expect(&r, CBOR_ARRAY);
+    do {
+        pos = r.pos;
+        man_read_id(&r);
+    } while (i-- > 0 && r.st == PICOSUIT_OK);
+    *len = r.pos - pos;
+    return pos;
+}
+
+/* Reads the components array; the same identifier twice would make two parameter sets
+ * for one thing. */
+static void man_read_components(picosuit *p, cbor_reader *r)
+{
+    uint32_t n, i, j, len, other;
+
+    p->comp_pos = (uint16_t)r->pos;
+    n = cbor_expect(r, CBOR_ARRAY);
+    if (r->st == PICOSUIT_OK && n == 0) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    } else if (n > PICOSUIT_MAX_COMPONENTS) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    }
+    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
+        uint32_t pos = r->pos;
+
+        man_read_id(r);
+        len = r->pos - pos;
+        for (j = 0; j < i; j++) {
+            uint32_t at = man_id(p, j, &other);
+
+            if (other == len && memcmp(r->data + at, r->data + pos, len) == 0) {
+                cbor_fail(r, PICOSUIT_E_COMPONENT, pos);
+            }
+        }
+    }
+    p->components = (uint8_t)n;
+}
+
+/* Reads the content of common. [M 8.4.5] */
+static void man_read_common(picosuit *p, cbor_reader *r)
+{
+    uint32_t outer = cbor_open(r);
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t n = cbor_expect(r, CBOR_MAP);
+
+    while (n > 0 && r->st == PICOSUIT_OK) {
+        int32_t key = cbor_key(r, &last);
+
+        p->label = key;
+        if (key == 2) {
+            man_read_components(p, r);
+        } else if (key == 4) {
+            p->shared_pos = (uint16_t)cbor_string(r, CBOR_BSTR);
+            p->shared_len = (uint16_t)r->val;
+            p->has_shared = 1;
+        } else {
+            cbor_fail(r, PICOSUIT_E_MEMBER, r->head);
+        }
+        n--;
+    }
+    cbor_close(r, outer);
+}
+
+/* Reads a member that is a byte string, or (if severable) a digest. */
+static void man_read_member(picosuit *p, cbor_reader *r, int32_t key)
+{
+    uint32_t i = man_section(key);
+    uint32_t back = r->pos;
+
+    if (man_is_severable(key) && cbor_head(r) == CBOR_ARRAY) {
+        r->pos = back;
+        (void)cose_digest(r);
+        return;
+    }
+    r->pos = back;
+    back = cbor_string(r, CBOR_BSTR);
+    if (i < MAN_SECTIONS) {
+        p->sec_pos[i] = (uint16_t)back;
+        p->sec_len[i] = (uint16_t)r->val;
+        p->sections = (uint8_t)(p->sections | 1u << i);
+    }
+}
+
+/* Reads the value of manifest member `key`. [M 8.4] */
+static void man_read_value(picosuit *p, cbor_reader *r, int32_t key)
+{
+    uint32_t at = r->head;
+
+    switch (key) {
+    case 1:
+        (void)cbor_expect(r, CBOR_UINT);
+        if (r->st == PICOSUIT_OK && (r->val != 1 || r->hi != 0)) {
+            cbor_fail(r, PICOSUIT_E_VERSION, r->head);
+        }
+        break;
+    case 2:
+        p->seq_off = r->pos + r->delta;
+        (void)cbor_expect(r, CBOR_UINT);
+        p->sequence = (uint64_t)r->hi << 32 | r->val;
+        break;
+    case 3:
+        man_read_common(p, r);
+        break;
+    case 4:
+        (void)cbor_string(r, CBOR_TSTR);
+        if (r->val > PICOSUIT_MAX_URI) {
+            cbor_fail(r, PICOSUIT_E_LIMIT, at);
+        }
+        if (r->st == PICOSUIT_OK) { /* the report copies it, also after an error */
+            p->uri_pos = (uint16_t)r->head;
+        }
+        break;
+    default:
+        if (man_section(key) < MAN_SECTIONS || man_is_severable(key)) {
+            man_read_member(p, r, key);
+        } else {
+            cbor_fail(r, PICOSUIT_E_MEMBER, at);
+        }
+        break;
+    }
+}
+
+/* Reads the manifest, after signature and digest were right. Members 1, 2, 3 must come
+ * first: they are required and keys ascend. [M 8.4], [M 6.1] */
+static int man_read(picosuit *p)
+{
+    cbor_reader r;
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t i, n;
+
+    man_reader(p, &r, p->man_pos, p->man_len);
+    p->label = 0;
+    n = cbor_expect(&r, CBOR_MAP);
+    for (i = 0; (i < n || i < 3) && r.st == PICOSUIT_OK; i++) {
+        int32_t key = 0;
+
+        if (i < n) {
+            key = cbor_key(&r, &last);
+        } else {
+            r.head = r.pos; /* the map ended too early */
+        }
+        p->label = key;
+        if (r.st == PICOSUIT_OK && i < 3 && key != (int32_t)i + 1) {
+            p->label = (int32_t)i + 1;
+            cbor_fail(&r, PICOSUIT_E_MISSING, r.head);
+        }
+        if (r.st == PICOSUIT_OK) {
+            man_read_value(p, &r, key);
+        }
+    }
+    if (r.pos != r.end) {
+        cbor_fail(&r, PICOSUIT_E_TRAILING, r.pos);
+    }
+    if (r.st != PICOSUIT_OK) {
+        return fail_cbor(p, &r, p->label);
+    }
+    return PICOSUIT_OK;
+}
+
+/* Finds a member of the manifest (read before): 1 if it is there as a digest, whose 32
+ * bytes are then at *digest, and its key at *at; 0 if it is absent or in place. */
+static int man_is_severed(const picosuit *p, int32_t key, uint32_t *digest, uint32_t *at)
+{
+    cbor_reader r;
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t n;
+
+    man_reader(p, &r, p->man_pos, p->man_len);
+    for (n = cbor_expect(&r, CBOR_MAP); n > 0; n--) {
+        int32_t label = cbor_key(&r, &last);
+
+        *at = r.head;
+        if (label == key && cbor_head(&r) == CBOR_ARRAY) {
+            r.pos = r.head;
+            *digest = cose_digest(&r);
+            return r.st == PICOSUIT_OK;
+        }
+        if (label == key) {
+            break;
+        }
+        cbor_skip(&r);
+    }
+    return 0;
+}
+
+/* ---- Components in work, after the envelope: 12 parameter positions, handle, kind, and
+ *      the command that spoiled it -------------------------------------------------------- */
+
+static uint8_t *man_entry(const picosuit *p, uint32_t component)
+{
+    return p->work + p->comp_tab + component * PICOSUIT_COMPONENT_SIZE;
+}
+
+static uint32_t man_handle(const picosuit *p, uint32_t component)
+{
+    return man_entry(p, component)[24];
+}
+
+static uint32_t man_kind(const picosuit *p, uint32_t component)
+{
+    return man_entry(p, component)[25] & 3u;
+}
+
+static int man_is_transient(const picosuit *p, uint32_t component)
+{
+    return man_kind(p, component) == PICOSUIT_TRANSIENT;
+}
+
+static uint32_t man_get(const picosuit *p, uint32_t component, int32_t label)
+{
+    const uint8_t *e = man_entry(p, component);
+    uint32_t i = 0;
+
+    while (man_labels[i] != label) {
+        i++;
+    }
+    return (uint32_t)e[2 * i] | (uint32_t)e[2 * i + 1] << 8;
+}
+
+static void man_set(const picosuit *p, uint32_t component, int32_t label, uint32_t pos)
+{
+    uint8_t *e = man_entry(p, component);
+    uint32_t i = 0;
+
+    while (man_labels[i] != label) {
+        i++;
+    }
+    e[2 * i] = (uint8_t)pos;
+    e[2 * i + 1] = (uint8_t)(pos >> 8);
+}
+
+/* The command that closed a component with other bytes than image-digest says, 0: none. An
+ * image-match afterwards has taken notice. */
+static uint32_t man_spoiled(const picosuit *p, uint32_t component)
+{
+    const uint8_t *e = man_entry(p, component);
+
+    return (uint32_t)e[26] | (uint32_t)e[27] << 8;
+}
+
+static void man_set_spoiled(const picosuit *p, uint32_t component, uint32_t pos)
+{
+    uint8_t *e = man_entry(p, component);
+
+    e[26] = (uint8_t)pos;
+    e[27] = (uint8_t)(pos >> 8);
+}
+
+/* Whether a label is a parameter with a place in the table. */
+static int man_is_parameter(int32_t label)
+{
+    uint32_t i = 0;
+
+    while (i < sizeof man_labels && man_labels[i] != label) {
+        i++;
+    }
+    return i < sizeof man_labels;
+}
+
+/* A fetch into a transient component is recorded in the places of four parameters that
+ * no command could use with it (docs/design.md "Transient components"). */
+#define MAN_REC_URI MAN_CONTENT
+#define MAN_REC_ARGS MAN_SOURCE
+#define MAN_REC_SIZE MAN_ARGS
+#define MAN_REC_CMD MAN_ENCRYPTION
+
+static int man_is_record(int32_t label)
+{
+    return label == MAN_REC_URI || label == MAN_REC_ARGS || label == MAN_REC_SIZE ||
+           label == MAN_REC_CMD;
+}
+
+/* Value of an unsigned parameter: 1 and *out, or 0 if it is not set. */
+static int man_uint_at(const picosuit *p, uint32_t pos, uint32_t *out)
+{
+    cbor_reader r;
+
+    *out = 0;
+    if (pos != 0) {
+        man_value(p, &r, pos);
+        *out = cbor_uint(&r);
+    }
+    return pos != 0;
+}
+
+static int man_uint(const picosuit *p, uint32_t component, int32_t label, uint32_t *out)
+{
+    return man_uint_at(p, man_get(p, component, label), out);
+}
+
+/* Bytes of a string parameter (byte or text string) at pos, NULL and 0 if it is not set. */
+static const uint8_t *man_bytes_at(const picosuit *p, uint32_t pos, uint32_t *len)
+{
+    cbor_reader r;
+
+    *len = 0;
+    if (pos == 0) {
+        return NULL;
+    }
+    man_value(p, &r, pos);
+    (void)cbor_head(&r);
+    *len = r.val;
+    return r.data + r.pos;
+}
+
+static const uint8_t *man_bytes(const picosuit *p, uint32_t component, int32_t label,
+                                uint32_t *len)
+{
+    return man_bytes_at(p, man_get(p, component, label), len);
+}
+
+/* The 32 bytes of the image-digest parameter, NULL if it is not set. */
+static const uint8_t *man_digest(const picosuit *p, uint32_t component)
+{
+    uint32_t pos = man_get(p, component, MAN_DIGEST);
+    cbor_reader r;
+
+    if (pos == 0) {
+        return NULL;
+    }
+    man_value(p, &r, pos);
+    (void)cbor_expect(&r, CBOR_BSTR);
+    pos = cose_digest(&r);
+    return pos == 0 ? NULL : r.data + pos;
+}
+
+#define MAN_NO 0
+#define MAN_YES 1
+
+/* Whether what a component stores has the digest and size that are set: MAN_YES, MAN_NO,
+ * AGAIN or an error. Resumes after AGAIN (p->sub, p->step_off). Hashes exactly image-size
+ * bytes, read back from storage; of storage that records its length the whole, never a
+ * part. [M 8.4.9.2]
+ * CHOICE: without image-size the recorded length counts; with neither there is no match
+ * (docs/choices.md). */
+static int man_match(picosuit *p, uint32_t component)
+{
+    const uint8_t *want = man_digest(p, component);
+    uint32_t handle = man_handle(p, component);
+    uint32_t size, stored, capacity;
+    int st = MAN_NO;
+
+    if (want == NULL) {
+        return MAN_NO;
+    }
+    if (p->sub == 0) {
+        st = dev_size(p, handle, &stored, &capacity);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        if (man_uint(p, component, MAN_SIZE, &size) == 0) {
+            size = stored;
+            if (stored == 0 || stored == PICOSUIT_FIXED) {
+                return MAN_NO;
+            }
+        }
+        if (stored == PICOSUIT_FIXED ? size > capacity : size != stored) {
+            return MAN_NO;
+        }
+        if (p->trusted == component && p->trusted_len == size) {
+            return ct_equal(p->running, want, 32) != 0 ? MAN_YES : MAN_NO;
+        }
+        sha256_init(&p->sha);
+        p->step_size = size;
+        p->step_off = 0;
+        p->sub = 1;
+    }
+    size = p->step_size;
+    while (p->step_off < size) {
+        uint32_t n = size - p->step_off < 64 ? size - p->step_off : 64;
+
+        st = dev_read(p, handle, p->step_off, p->block, n);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        sha256_update(&p->sha, p->block, n);
+        p->step_off += n;
+    }
+    p->sub = 0;
+    sha256_final(&p->sha, p->block);
+    return ct_equal(p->block, want, 32) != 0 ? MAN_YES : MAN_NO;
+}
+
+/* ====================================================================================
+ * 14  Payload pipe (pay_)
+ *
+ * Gives: bytes from the caller, the manifest or a component, through decryption, in
+ * blocks of 64 into a component; resuming; refusing. One phase after another, each of
+ * which may answer AGAIN and is then entered again.
+ * Source: [FE 3], docs/design.md "Payload".
+ * Limits: payloads below 4 GiB.
+ * uses: 1 2 4 9 11 12 13
+ * ==================================================================================== */
+
+#define PAY_START 0u   /* parameters are looked at */
+#define PAY_MATCH 1u   /* is the destination right already? */
+#define PAY_KEY 2u     /* unwrap the content key */
+#define PAY_AUTH 3u    /* first pass over stored ciphertext */
+#define PAY_FIND 4u    /* is the payload in the envelope? */
+#define PAY_ROOM 5u    /* does it fit? */
+#define PAY_BEGIN 6u   /* open the component */
+#define PAY_REBUILD 7u /* read back what is there from an earlier attempt */
+#define PAY_STREAM 8u  /* bytes flow */
+#define PAY_FLUSH 9u   /* the last block */
+#define PAY_CLOSE 10u  /* tag or digest, then end */
+
+/* pay_flags */
+#define PAY_ENCRYPTED 1u
+#define PAY_RUNNING 2u /* compute the digest of the plaintext on the way */
+#define PAY_PUSH 4u    /* the caller brings the bytes */
+#define PAY_CONTENT 8u /* they are parameter content */
+#define PAY_READY 16u  /* the block was hashed and decrypted, it waits for write */
+#define PAY_GOOD 32u   /* verdict of PAY_CLOSE */
+#define PAY_JUDGED 64u /* PAY_CLOSE has its verdict */
+
+/* p->want */
+#define WANT_NONE 0u
+#define WANT_ENVELOPE 1u /* search the envelope's payload members */
+#define WANT_FOUND 2u    /* the payload is the current member */
+#define WANT_URI 3u      /* the caller opens the URI */
+
+static int pay_fail(picosuit *p, int code)
+{
+    if (p->error.code == 0) {
+        p->error.platform = (int32_t)p->pay_off;
+    }
+    return fail_here(p, code);
+}
+
+/* Reads n source bytes at off: parameter content, or the source component. */
+static int pay_source(picosuit *p, uint32_t off, uint8_t *buf, uint32_t n)
+{
+    const uint8_t *content;
+    uint32_t len;
+
+    if ((p->pay_flags & PAY_CONTENT) != 0) {
+        content = man_bytes(p, p->component, MAN_CONTENT, &len);
+        memcpy(buf, content + off, n);
+        return PICOSUIT_OK;
+    }
+    return dev_read(p, p->pay_source, off, buf, n);
+}
+
+/* The wire length is known: derive and check the plaintext length. */
+static int pay_set_wire(picosuit *p, uint32_t wire)
+{
+    uint32_t extra = (p->pay_flags & PAY_ENCRYPTED) != 0 ? 16 : 0;
+
+    if (wire < extra || (p->pay_size != PICOSUIT_UNKNOWN && wire - extra != p->pay_size)) {
+        return pay_fail(p, PICOSUIT_E_LENGTH);
+    }
+    p->pay_size = wire - extra;
+    p->pay_wire = wire;
+    return PICOSUIT_OK;
+}
+
+/* Common start of fetch, write and copy: destination, sizes, flags. */
+static int pay_start(picosuit *p, uint32_t flags)
+{
+    uint32_t kind = man_kind(p, p->component);
+    uint32_t size;
+
+    p->pay_off = 0;
+    p->pay_have = 0;
+    p->block_n = 0;
+    p->tag_n = 0;
+    p->pay_size = PICOSUIT_UNKNOWN;
+    p->pay_wire = PICOSUIT_UNKNOWN;
+    if ((flags & PAY_ENCRYPTED) != 0 && !PICOSUIT_WITH_ENCRYPTION) {
+        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
+    }
+    /* The tag, or image-match over storage, answers what a running digest would. */
+    if (kind == PICOSUIT_TRUSTED ||
+        ((flags & PAY_ENCRYPTED) == 0 && man_digest(p, p->component) != NULL)) {
+        flags |= PAY_RUNNING;
+    }
+    p->pay_flags = (uint8_t)flags;
+    if (man_uint(p, p->component, MAN_SIZE, &size) != 0) {
+        if (size > 0xffffffffu - 17u) {
+            return pay_fail(p, PICOSUIT_E_CAPACITY);
+        }
+        p->pay_size = size;
+        p->pay_wire = size + ((flags & PAY_ENCRYPTED) != 0 ? 16u : 0);
+    }
+    p->phase = PAY_MATCH;
+    p->sub = 0;
+    p->step_off = 0;
+    return PICOSUIT_OK;
+}
+
+static int pay_start_fetch(picosuit *p)
+{
+    uint32_t uri = man_get(p, p->component, MAN_URI);
+
+    if (uri == 0) {
+        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_URI);
+    }
+    p->fetch_uri = (uint16_t)uri;
+    p->fetch_args = (uint16_t)man_get(p, p->component, MAN_FETCH_ARGS);
+    if (man_is_transient(p, p->component)) { /* nothing happens until the copy */
+        uint32_t size = man_get(p, p->component, MAN_SIZE);
+
+        man_set(p, p->component, MAN_REC_URI, uri);
+        man_set(p, p->component, MAN_REC_ARGS, p->fetch_args);
+        man_set(p, p->component, MAN_REC_SIZE, size);
+        man_set(p, p->component, MAN_REC_CMD, p->cmd_pos);
+        p->phase = PAY_START;
+        return PICOSUIT_OK;
+    }
+    return pay_start(p, PAY_PUSH);
+}
+
+static uint32_t pay_encrypted(const picosuit *p)
+{
+    return man_get(p, p->component, MAN_ENCRYPTION) != 0 ? PAY_ENCRYPTED : 0;
+}
+
+static int pay_start_write(picosuit *p)
+{
+    uint32_t len;
+    int st = PICOSUIT_E_STATE;
+
+    if (man_is_transient(p, p->component)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    if (man_bytes(p, p->component, MAN_CONTENT, &len) == NULL) {
+        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_CONTENT);
+    }
+    st = pay_start(p, PAY_CONTENT | pay_encrypted(p));
+    return st == PICOSUIT_OK ? pay_set_wire(p, len) : st;
+}
+
+/* copy from a transient component: the recorded fetch happens now, into the destination.
+ * The record is used up. */
+static int pay_start_transient(picosuit *p, uint32_t source)
+{
+    uint32_t record = man_get(p, source, MAN_REC_URI);
+    uint32_t size, wire;
+    int st = PICOSUIT_E_STATE;
+
+    if (record == 0) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    st = pay_start(p, PAY_PUSH | pay_encrypted(p));
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (man_uint_at(p, man_get(p, source, MAN_REC_SIZE), &wire) != 0) {
+        st = pay_set_wire(p, wire);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+    } else if (man_uint(p, p->component, MAN_SIZE, &size) == 0) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    p->fetch_uri = (uint16_t)record;
+    p->fetch_args = (uint16_t)man_get(p, source, MAN_REC_ARGS);
+    man_set(p, source, MAN_REC_URI, 0);
+    return PICOSUIT_OK;
+}
+
+static int pay_start_copy(picosuit *p)
+{
+    uint32_t source, stored, capacity;
+    int st = PICOSUIT_E_STATE;
+
+    if (man_is_transient(p, p->component)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    if (man_uint(p, p->component, MAN_SOURCE, &source) == 0) {
+        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_SOURCE);
+    }
+    if (source == p->component) {
+        return fail(p, PICOSUIT_E_INDEX, p->at, MAN_SOURCE);
+    }
+    if (man_is_transient(p, source)) {
+        return pay_start_transient(p, source);
+    }
+    p->pay_source = (uint8_t)man_handle(p, source);
+    st = dev_size(p, p->pay_source, &stored, &capacity);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    st = pay_start(p, pay_encrypted(p));
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (stored == 0 || (stored == PICOSUIT_FIXED && p->pay_wire > capacity)) {
+        return pay_fail(p, PICOSUIT_E_LENGTH); /* the source is absent */
+    }
+    return stored == PICOSUIT_FIXED ? PICOSUIT_OK : pay_set_wire(p, stored);
+}
+
+/* What is there already need not be written again. [M 8.4.10.4], [M 8.4.10.5] */
+static int pay_match(picosuit *p)
+{
+    int st = MAN_NO;
+
+    if ((p->pay_flags & PAY_CONTENT) == 0 && man_get(p, p->component, MAN_SIZE) != 0) {
+        st = man_match(p, p->component);
+    }
+    if (st == MAN_NO) {
+        p->phase = (p->pay_flags & PAY_ENCRYPTED) != 0  ? PAY_KEY
+                   : (p->pay_flags & PAY_PUSH) != 0 ? PAY_FIND
+                                                    : PAY_ROOM;
+        p->sub = 0;
+        p->step_off = 0;
+    } else if (st == MAN_YES) {
+        p->phase = PAY_START;
+    }
+    return st == MAN_NO || st == MAN_YES ? PICOSUIT_OK : st;
+}
+
+#if PICOSUIT_WITH_ENCRYPTION
+static int pay_key(picosuit *p)
+{
+    cbor_reader r;
+    int st = PICOSUIT_E_STATE;
+
+    man_value(p, &r, man_get(p, p->component, MAN_ENCRYPTION));
+    (void)cbor_open(&r);
+    st = cose_content_key(p, &r);
+    if (st == PICOSUIT_OK) {
+        p->phase = (p->pay_flags & PAY_PUSH) != 0 ? PAY_FIND : PAY_AUTH;
+        p->step_off = 0;
+        p->sub = 0;
+    }
+    return st;
+}
+
+/* First pass over ciphertext that is stored: the whole tag is right before anything of
+ * the destination is touched. The second pass computes it again. */
+static int pay_auth(picosuit *p)
+{
+    int st = PICOSUIT_E_STATE;
+
+    for (;;) {
+        uint32_t left = p->pay_size - p->step_off;
+        uint32_t n = left == 0 ? 16 : left < 64 ? left : 64;
+
+        st = pay_source(p, p->step_off, p->block, n);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        if (left == 0) {
+            break;
+        }
+        aead_auth(&p->u.aead, p->block, n);
+        p->step_off += n;
+    }
+    aead_tag(&p->u.aead, p->block + 16);
+    if (ct_equal(p->block, p->block + 16, 16) == 0) {
+        return pay_fail(p, PICOSUIT_E_DECRYPT);
+    }
+    cose_restart(&p->u.aead);
+    p->phase = PAY_ROOM;
+    return PICOSUIT_OK;
+}
+#endif
+
+static int pay_room(picosuit *p)
+{
+    uint32_t stored;
+    int st = dev_size(p, man_handle(p, p->component), &stored, &p->pay_room);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->pay_size != PICOSUIT_UNKNOWN && p->pay_size > p->pay_room) {
+        return pay_fail(p, PICOSUIT_E_CAPACITY);
+    }
+    p->phase = PAY_BEGIN;
+    return PICOSUIT_OK;
+}
+
+static int pay_begin(picosuit *p)
+{
+    int st = PICOSUIT_E_STATE;
+
+    if (p->trusted == p->component || (p->pay_flags & PAY_RUNNING) != 0) {
+        p->trusted = NO_COMPONENT;
+    }
+    st = dev_begin(p, man_handle(p, p->component), p->pay_size, &p->pay_have);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    p->open = p->component;
+    if (p->pay_have % 64 != 0 || p->pay_have > p->pay_size) {
+        p->error.platform = (int32_t)p->pay_have;
+        return fail_here(p, PICOSUIT_E_PLATFORM);
+    }
+    sha256_init(&p->sha);
+    p->step_off = 0;
+    p->phase = PAY_REBUILD;
+    return PICOSUIT_OK;
+}
+
+/* Bytes [0, have) lie in storage from an earlier attempt with the same manifest: bring
+ * digest and tag to where they were. Ciphertext comes back from plaintext by XOR. */
+static int pay_rebuild(picosuit *p)
+{
+    int st = PICOSUIT_E_STATE;
+
+    while (p->step_off < p->pay_have &&
+           (p->pay_flags & (PAY_RUNNING | PAY_ENCRYPTED)) != 0) {
+        st = dev_read(p, man_handle(p, p->component), p->step_off, p->block, 64);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        if ((p->pay_flags & PAY_RUNNING) != 0) {
+            sha256_update(&p->sha, p->block, 64);
+        }
+#if PICOSUIT_WITH_ENCRYPTION
+        if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+            aead_xor(&p->u.aead, p->block, 64, p->step_off);
+            aead_auth(&p->u.aead, p->block, 64);
+        }
+#endif
+        p->step_off += 64;
+    }
+    p->pay_off = p->pay_have;
+    p->phase = PAY_STREAM;
+    return PICOSUIT_OK;
+}
+
+/* Writes the block. Decrypting and hashing happen once, write is asked until it answers. */
+static int pay_block(picosuit *p)
+{
+    uint32_t done = p->pay_off < p->pay_size ? p->pay_off : p->pay_size;
+    uint32_t off = done - p->block_n;
+    int st = PICOSUIT_E_STATE;
+
+    if ((p->pay_flags & PAY_READY) == 0) {
+#if PICOSUIT_WITH_ENCRYPTION
+        if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+            aead_auth(&p->u.aead, p->block, p->block_n);
+            aead_xor(&p->u.aead, p->block, p->block_n, off);
+        }
+#endif
+        if ((p->pay_flags & PAY_RUNNING) != 0) {
+            sha256_update(&p->sha, p->block, p->block_n);
+        }
+        p->pay_flags |= PAY_READY;
+    }
+    if (off > p->pay_room || p->block_n > p->pay_room - off) {
+        return pay_fail(p, PICOSUIT_E_CAPACITY);
+    }
+    st = dev_write(p, man_handle(p, p->component), off, p->block, p->block_n);
+    if (st == PICOSUIT_OK) {
+        p->block_n = 0;
+        p->pay_flags &= (uint8_t)~PAY_READY;
+    }
+    return st;
+}
+
+/* Takes wire bytes from the caller: plaintext or ciphertext into the block, the last 16
+ * of an encrypted payload into the tag. A full block is written when the next byte comes,
+ * so AGAIN never loses one. */
+static int pay_push(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_MORE;
+
+    *used = 0;
+    while (*used < len) {
+        size_t n = len - *used;
+
+        if (p->pay_wire != PICOSUIT_UNKNOWN && p->pay_off >= p->pay_wire) {
+            return pay_fail(p, PICOSUIT_E_LENGTH);
+        }
+        if (p->block_n == sizeof p->block) {
+            st = pay_block(p);
+            if (st != PICOSUIT_OK) {
+                return st;
+            }
+        }
+        if (p->pay_off >= p->pay_size) { /* unknown size: never */
+            p->tag[p->tag_n++] = data[*used];
+            n = 1;
+        } else {
+            n = n < sizeof p->block - p->block_n ? n : sizeof p->block - p->block_n;
+            n = n < p->pay_size - p->pay_off ? n : p->pay_size - p->pay_off;
+            memcpy(p->block + p->block_n, data + *used, n);
+            p->block_n = (uint8_t)(p->block_n + n);
+        }
+        p->pay_off += (uint32_t)n;
+        *used += n;
+    }
+    return PICOSUIT_MORE;
+}
+
+/* Pulls wire bytes from content or a component; for a push, waits. */
+static int pay_stream(picosuit *p)
+{
+    int st = PICOSUIT_E_STATE;
+
+    if ((p->pay_flags & PAY_PUSH) != 0) {
+        return PICOSUIT_FETCH;
+    }
+    while (p->pay_off < p->pay_size) {
+        uint32_t n = p->pay_size - p->pay_off;
+
+        if (p->block_n != 0) {
+            st = pay_block(p);
+        } else {
+            n = n < sizeof p->block ? n : (uint32_t)sizeof p->block;
+            st = pay_source(p, p->pay_off, p->block, n);
+            if (st == PICOSUIT_OK) {
+                p->block_n = (uint8_t)n;
+                p->pay_off += n;
+            }
+        }
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+    }
+    if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+        st = pay_source(p, p->pay_size, p->tag, sizeof p->tag);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        p->pay_off = p->pay_wire;
+    }
+    p->phase = PAY_FLUSH;
+    return PICOSUIT_OK;
+}
+
+static int pay_flush(picosuit *p)
+{
+    int st = PICOSUIT_OK;
+
+    if (p->pay_wire == PICOSUIT_UNKNOWN) {
+        p->pay_wire = p->pay_off;
+        p->pay_size = p->pay_off;
+    }
+    if (p->pay_off != p->pay_wire) {
+        return pay_fail(p, PICOSUIT_E_LENGTH);
+    }
+    if (p->block_n != 0) {
+        st = pay_block(p);
+    }
+    if (st == PICOSUIT_OK) {
+        p->phase = PAY_CLOSE;
+    }
+    return st;
+}
+
+/* Judges what was written, once. A wrong tag fails; a wrong digest only marks the
+ * component bad, so that image-match is false and try-each may take the next source. */
+static int pay_judge(picosuit *p)
+{
+    const uint8_t *want = man_digest(p, p->component);
+    uint32_t is_good = 0xffffffffu;
+
+    if ((p->pay_flags & PAY_RUNNING) != 0) {
+        sha256_final(&p->sha, p->running);
+    }
+#if PICOSUIT_WITH_ENCRYPTION
+    if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+        aead_tag(&p->u.aead, p->block);
+        if (ct_equal(p->block, p->tag, 16) == 0) {
+            return pay_fail(p, PICOSUIT_E_DECRYPT);
+        }
+    }
+#endif
+    if ((p->pay_flags & PAY_RUNNING) != 0 && want != NULL) {
+        is_good = ct_equal(p->running, want, 32);
+    }
+    p->pay_flags |= (uint8_t)(PAY_JUDGED | (PAY_GOOD & is_good));
+    return PICOSUIT_OK;
+}
+
+static int pay_close(picosuit *p)
+{
+    int is_good;
+    int st = PICOSUIT_OK;
+
+    if ((p->pay_flags & PAY_JUDGED) == 0) {
+        st = pay_judge(p);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+    }
+    is_good = (p->pay_flags & PAY_GOOD) != 0;
+    st = dev_end(p, man_handle(p, p->component), is_good);
+    if (st == PICOSUIT_AGAIN) {
+        return st;
+    }
+    p->open = NO_COMPONENT; /* also when end failed: it is called once */
+    if (st == PICOSUIT_OK) {
+        wipe(&p->u, sizeof p->u);
+        man_set_spoiled(p, p->component, is_good ? 0 : p->cmd_pos);
+        if (is_good && man_kind(p, p->component) == PICOSUIT_TRUSTED) {
+            p->trusted = p->component;
+            p->trusted_len = p->pay_size;
+        }
+        p->phase = PAY_START;
+        p->want = WANT_NONE;
+    }
+    return st;
+}
+
+/* Runs the phases until the payload is in place (OK, phase PAY_START again), or FETCH,
+ * AGAIN, or an error. */
+static int pay_run(picosuit *p)
+{
+    int st = PICOSUIT_OK;
+
+    while (st == PICOSUIT_OK && p->phase != PAY_START) {
+        switch (p->phase) {
+        case PAY_MATCH:
+            st = pay_match(p);
+            break;
+#if PICOSUIT_WITH_ENCRYPTION
+        case PAY_KEY:
+            st = pay_key(p);
+            break;
+        case PAY_AUTH:
+            st = pay_auth(p);
+            break;
+#endif
+        case PAY_FIND:
+            if (p->want == WANT_NONE) {
+                p->want = WANT_ENVELOPE;
+                p->searched = 0;
+            }
+            st = p->want == WANT_ENVELOPE ? PICOSUIT_FETCH : PICOSUIT_OK;
+            p->phase = st == PICOSUIT_OK ? PAY_ROOM : PAY_FIND;
+            break;
+        case PAY_ROOM:
+            st = pay_room(p);
+            break;
+        case PAY_BEGIN:
+            st = pay_begin(p);
+            break;
+        case PAY_REBUILD:
+            st = pay_rebuild(p);
+            break;
+        case PAY_STREAM:
+            st = pay_stream(p);
+            break;
+        case PAY_FLUSH:
+            st = pay_flush(p);
+            break;
+        default:
+            st = pay_close(p);
+            break;
+        }
+    }
+    return st;
+}
+
+/* ====================================================================================
+ * 15  Static checks of sequences (chk_)
+ *
+ * Gives: a walk over a whole section, every alternative included, before anything of the
+ * procedure has an effect. What passes here, the interpreter need not check again.
+ * Source: [M 8.4.6] to [M 8.4.10], [M 6.2], [FE 3]; every rule has files in vectors/refuse.
+ * Limits: PICOSUIT_MAX_DEPTH nested sequences.
+ * uses: 9 11 12 13
+ * ==================================================================================== */
+
+/* A sequence being walked. */
+typedef struct {
+    uint32_t mask;  /* a bit for each component that is selected */
+    uint16_t end;   /* its end */
+    uint16_t left;  /* elements still to come */
+    uint16_t outer; /* end of the list or argument it stands in */
+    uint16_t alts;  /* alternatives after it in a try-each list */
+} chk_frame;
+
+#define CHK_VENDOR 1u /* p->sub: identifier conditions met in the shared sequence */
+#define CHK_CLASS 2u
+
+/* Classes of commands. */
+#define CHK_UNKNOWN 0u
+#define CHK_CONDITION 1u
+#define CHK_DIRECTIVE 2u /* argument is a reporting policy */
+#define CHK_INDEX 3u
+#define CHK_OVERRIDE 4u
+#define CHK_SET 5u
+#define CHK_TRY 6u
+#define CHK_RUN 7u
+
+static uint32_t chk_class(int32_t label)
+{
+    static const uint8_t classes[33] = {
+        0, CHK_CONDITION, CHK_CONDITION, CHK_CONDITION, 0,
+#if PICOSUIT_WITH_SLOTS
+        CHK_CONDITION,
+#else
+        0,
+#endif
+        CHK_CONDITION, 0, 0, 0, 0, 0, CHK_INDEX, 0, CHK_CONDITION, CHK_TRY, 0, 0,
+        CHK_DIRECTIVE, CHK_SET, CHK_OVERRIDE, CHK_DIRECTIVE, CHK_DIRECTIVE, CHK_DIRECTIVE,
+        CHK_CONDITION, 0, 0, 0, 0, 0, 0,
+#if PICOSUIT_WITH_SWAP
+        CHK_DIRECTIVE,
+#else
+        0,
+#endif
+        CHK_RUN};
+
+    return label < 0 || label > 32 ? CHK_UNKNOWN : classes[label];
+}
+
+/* Checks the argument of set-component-index; returns a bit for each selected component. */
+static uint32_t chk_index(const picosuit *p, cbor_reader *r, uint32_t at)
+{
+    uint32_t major = cbor_head(r);
+    uint32_t n = major == CBOR_ARRAY ? r->val : 1;
+    uint32_t mask = 0;
+    int is_bad = n == 0;
+
+    if (major == CBOR_SIMPLE && r->val <= CBOR_TRUE) {
+        is_bad = r->val != CBOR_TRUE;
+        mask = 0xffffffffu;
+    } else if (major != CBOR_ARRAY && major != CBOR_UINT) {
+        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+    } else if (n > PICOSUIT_MAX_COMPONENTS) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, at);
+    } else if (major == CBOR_UINT) {
+        r->pos = r->head;
+    }
+    while (major != CBOR_SIMPLE && n > 0 && r->st == PICOSUIT_OK) {
+        is_bad |= cbor_expect(r, CBOR_UINT) >= p->components || r->hi != 0;
+        mask |= (uint32_t)1 << (r->val & 31u);
+        n--;
+    }
+    if (is_bad) {
+        cbor_fail(r, PICOSUIT_E_INDEX, at);
+    }
+    return mask;
+}
+
+static void chk_id(cbor_reader *r, int32_t label)
+{
+    uint32_t max = 16;
+    uint32_t min = 16;
+
+    if (label == MAN_VENDOR && r->pos < r->end && r->data[r->pos] >> 5 == CBOR_TAG) {
+        if (cbor_expect(r, CBOR_TAG) != PICOSUIT_ID_PEN) {
+            cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+        }
+        max = 15;
+        min = 1;
+    }
+    (void)cbor_string(r, CBOR_BSTR);
+    if (r->val > max || r->val < min) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    }
+}
+
+static void chk_uri(cbor_reader *r)
+{
+    (void)cbor_string(r, CBOR_TSTR);
+    if (r->st == PICOSUIT_OK && r->val == 0) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    } else if (r->val > PICOSUIT_MAX_URI) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    }
+}
+
+/* Parameters whose value is a structure wrapped in a byte string. */
+static void chk_wrapped(cbor_reader *r, int32_t label, uint32_t at)
+{
+    uint32_t outer = cbor_open(r);
+
+    if (r->st != PICOSUIT_OK) {
+        return;
+    }
+    if (label == MAN_DIGEST) {
+        (void)cose_digest(r);
+        if (r->st == PICOSUIT_E_ALG || r->st == PICOSUIT_E_VALUE) {
+            r->bad = at;
+        }
+#if PICOSUIT_WITH_ENCRYPTION
+    } else {
+        cose_check_encrypt(r);
+        if (r->st == PICOSUIT_E_ALG) {
+            r->bad = at;
+        }
+#endif
+    }
+    cbor_close(r, outer);
+}
+
+/* One parameter: label at `at`, value next. What is wrong with a value is reported at the
+ * label, what is wrong with its encoding where it is. */
+static void chk_parameter(const picosuit *p, cbor_reader *r, int32_t label, uint32_t at,
+                          int is_nested)
+{
+    switch (label) {
+    case MAN_VENDOR:
+    case MAN_CLASS:
+    case MAN_DEVICE:
+        chk_id(r, label);
+        break;
+    case MAN_DIGEST:
+#if PICOSUIT_WITH_ENCRYPTION
+    case MAN_ENCRYPTION:
+#endif
+        chk_wrapped(r, label, at);
+        return;
+    case MAN_SOFT_FAILURE:
+    case MAN_STRICT_ORDER:
+        (void)cbor_bool(r);
+        if (label == MAN_SOFT_FAILURE && !is_nested) {
+            cbor_fail(r, PICOSUIT_E_SOFT, at);
+        }
+        break;
+    case MAN_SLOT:
+    case MAN_SIZE:
+        (void)cbor_uint(r);
+        break;
+    case MAN_SOURCE:
+        if (cbor_expect(r, CBOR_UINT) >= p->components || r->hi != 0) {
+            cbor_fail(r, PICOSUIT_E_INDEX, at);
+        }
+        break;
+    case MAN_URI:
+        chk_uri(r);
+        break;
+    case MAN_CONTENT:
+    case MAN_ARGS:
+    case MAN_FETCH_ARGS:
+        (void)cbor_string(r, CBOR_BSTR);
+        break;
+    default:
+        cbor_fail(r, PICOSUIT_E_PARAM, at);
+        break;
+    }
+    if (r->st == PICOSUIT_E_LIMIT || r->st == PICOSUIT_E_VALUE) {
+        r->bad = at;
+    }
+}
+
+static void chk_override(picosuit *p, cbor_reader *r, int is_nested)
+{
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t n = cbor_expect(r, CBOR_MAP);
+
+    if (r->st == PICOSUIT_OK && n == 0) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    }
+    while (n > 0 && r->st == PICOSUIT_OK) {
+        int32_t label = cbor_key(r, &last);
+
+        p->label = label;
+        if (r->st == PICOSUIT_OK) {
+            chk_parameter(p, r, label, r->head, is_nested);
+        }
+        n--;
+    }
+}
+
+static void chk_policy(cbor_reader *r)
+{
+    if (cbor_expect(r, CBOR_UINT) > 15 || r->hi != 0) {
+        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    }
+}
+
+/* Enters the sequence at r->pos (up to r->end) as frame f. */
+static void chk_enter(cbor_reader *r, chk_frame *f, uint32_t outer, uint32_t alts)
+{
+    uint32_t n = cbor_expect(r, CBOR_ARRAY);
+
+    if (r->st == PICOSUIT_OK && (n < 2 || n % 2 != 0 || n > PICOSUIT_MAX_STORED)) {
+        cbor_fail(r, PICOSUIT_E_SEQUENCE, r->head);
+    }
+    f->end = (uint16_t)r->end;
+    f->left = (uint16_t)n;
+    f->outer = (uint16_t)outer;
+    f->alts = (uint16_t)alts;
+}
+
+/* Opens the argument of try-each or run-sequence down to its first sequence. */
+static void chk_nest(cbor_reader *r, chk_frame *f, uint32_t class_)
+{
+    uint32_t n = 1;
+    uint32_t back, back_n, i;
+
+    if (class_ == CHK_TRY) { /* two or more sequences, then perhaps nil */
+        n = cbor_expect(r, CBOR_ARRAY);
+        back_n = n;
+        back = r->pos;
+        i = r->head;
+        if (n > r->end - r->pos) { /* counts are kept in 16 bits */
+            cbor_fail(r, PICOSUIT_E_BOUNDS, i);
+        }
+        if (r->st == PICOSUIT_OK && n >= 2) {
+            (void)cbor_string(r, CBOR_BSTR);
+            n -= r->pos < r->end && r->data[r->pos] == 0xf6;
+        }
+        if (n < 2) {
+            cbor_fail(r, PICOSUIT_E_SEQUENCE, i);
+        }
+        n = back_n;
+        r->pos = back;
+    }
+    chk_enter(r, f, cbor_open(r), n - 1u);
+}
+
+/* The sequence of frame f has ended: enters the next alternative if there is one. */
+static int chk_leave(cbor_reader *r, chk_frame *f)
+{
+    if (r->pos != f->end) {
+        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
+    }
+    r->end = f->outer;
+    if (f->alts == 1 && r->pos < r->end && r->data[r->pos] == 0xf6) {
+        r->pos++; /* nil: the end of the list */
+        return 0;
+    }
+    if (f->alts > 0 && r->st == PICOSUIT_OK) {
+        f->mask = f[-1].mask; /* the index is preset anew; what has alternatives is nested */
+        chk_enter(r, f, cbor_open(r), f->alts - 1u);
+        return 1;
+    }
+    return 0;
+}
+
+/* Notes what a directive needs beyond the procedure: which components it writes, and the
+ * right to invoke. */
+static void chk_effect(picosuit *p, const chk_frame *f, int32_t label)
+{
+    if (label == 23) {
+        p->need |= PICOSUIT_INVOKE;
+    } else {
+        p->written |= label == 31 ? 0xffffffffu : f->mask;
+    }
+}
+
+/* Checks label and argument of one command; nested sequences are left to the caller. */
+static uint32_t chk_command(picosuit *p, cbor_reader *r, chk_frame *f, int is_nested,
+                            int is_first)
+{
+    int is_shared = p->section == PICOSUIT_SECTION_SHARED;
+    int32_t label = cbor_int(r);
+    uint32_t at = r->head;
+    uint32_t class_ = chk_class(label);
+
+    p->label = label;
+    p->at = at + r->delta;
+    if (class_ == CHK_UNKNOWN) {
+        cbor_fail(r, PICOSUIT_E_COMMAND, at);
+    } else if (is_shared && (class_ == CHK_DIRECTIVE || class_ == CHK_SET)) {
+        cbor_fail(r, PICOSUIT_E_SHARED, at);
+    } else if (p->components == 0 || (is_first && p->components > 1 && label != 12)) {
+        cbor_fail(r, PICOSUIT_E_INDEX, at);
+    } else if (class_ == CHK_INDEX) {
+        f->mask = chk_index(p, r, at);
+    } else if (class_ == CHK_OVERRIDE || class_ == CHK_SET) {
+        chk_override(p, r, is_nested);
+    } else if (class_ == CHK_CONDITION) {
+        chk_policy(r);
+        if (is_shared && (label == MAN_VENDOR || label == MAN_CLASS)) {
+            p->sub = (uint8_t)(p->sub | (uint32_t)label); /* CHK_VENDOR, CHK_CLASS */
+        }
+    } else if (class_ == CHK_DIRECTIVE) {
+        chk_policy(r);
+        chk_effect(p, f, label);
+    }
+    return class_;
+}
+
+/* Walks one section; p->depth_max grows to the deepest nesting. */
+static int chk_section(picosuit *p, uint32_t pos, uint32_t len)
+{
+    chk_frame frames[PICOSUIT_MAX_DEPTH];
+    uint32_t depth = 1;
+    uint32_t class_;
+    int is_first = 1;
+    cbor_reader r;
+
+    man_reader(p, &r, pos, len);
+    p->label = 0;
+    frames[0].mask = 1;
+    chk_enter(&r, &frames[0], r.end, 0);
+    while (depth > 0 && r.st == PICOSUIT_OK) {
+        chk_frame *f = &frames[depth - 1u];
+
+        if (f->left == 0) {
+            depth -= chk_leave(&r, f) == 0;
+            continue;
+        }
+        f->left = (uint16_t)(f->left - 2u);
+        class_ = chk_command(p, &r, f, depth > 1, is_first);
+        is_first = 0;
+        if (class_ == CHK_TRY || class_ == CHK_RUN) {
+            if (r.st == PICOSUIT_OK && depth == PICOSUIT_MAX_DEPTH) {
+                cbor_fail(&r, PICOSUIT_E_LIMIT, p->at - r.delta);
+            } else {
+                frames[depth].mask = f->mask;
+                chk_nest(&r, &frames[depth], class_);
+                depth++;
+            }
+        }
+        p->depth_max = (uint8_t)(depth > p->depth_max ? depth : p->depth_max);
+    }
+    return r.st == PICOSUIT_OK ? PICOSUIT_OK : fail_cbor(p, &r, p->label);
+}
+
+/* ====================================================================================
+ * 16  Interpreter (run_)
+ *
+ * Gives: the execution of one procedure, a command for one component at a time. Frames
+ * live in work, so nesting costs no stack. docs/design.md draws the states.
+ * Source: [M 6.4], [M 6.5], [M 8.4.10]
+ * Limits: PICOSUIT_MAX_STEPS commands in a procedure.
+ * uses: 1 2 9 11 12 13 14 15
+ * ==================================================================================== */
+
+/* A sequence being executed; kept in work, moved by memcpy (work need not be aligned). */
+typedef struct {
+    uint16_t pos;   /* label of the current command */
+    uint16_t end;   /* end of the sequence */
+    uint16_t index; /* INT: component; LIST: position of the array */
+    uint16_t alt;   /* try-each: the next alternative */
+    uint16_t alts;  /* alternatives left, nil included */
+    uint16_t unused; /* 0 */
+    uint8_t at;     /* which of the selected components is current */
+    uint8_t flags;
+} run_frame;
+
+#define RUN_SELECT 3u /* mask: how the component is selected */
+#define RUN_INT 0u
+#define RUN_ALL 1u
+#define RUN_LIST 2u
+#define RUN_SOFT 4u  /* soft-failure */
+#define RUN_TRY 8u   /* an alternative of try-each */
+#define RUN_NEST 16u /* the argument of run-sequence */
+
+/* What a command came to, beside OK, FETCH, AGAIN and errors. */
+#define RUN_FALSE 0x100  /* condition is false */
+#define RUN_NESTED 0x101 /* a sequence was entered */
+
+static uint8_t *run_frame_at(const picosuit *p, uint32_t depth)
+{
+    return p->work + p->frame_pos + (depth - 1u) * PICOSUIT_FRAME_SIZE;
+}
+
+static void run_load(const picosuit *p, uint32_t depth, run_frame *f)
+{
+    memcpy(f, run_frame_at(p, depth), sizeof *f);
+}
+
+static void run_store(const picosuit *p, const run_frame *f)
+{
+    memcpy(run_frame_at(p, p->depth), f, sizeof *f);
+}
+
+/* The component the frame's current command works on; *n = how many are selected. */
+static uint32_t run_select(const picosuit *p, const run_frame *f, uint32_t *n)
+{
+    cbor_reader r;
+    uint32_t i;
+
+    *n = 1;
+    if ((f->flags & RUN_SELECT) == RUN_ALL) {
+        *n = p->components;
+        return f->at;
+    }
+    if ((f->flags & RUN_SELECT) == RUN_INT) {
+        return f->index;
+    }
+    man_value(p, &r, f->index);
+    *n = cbor_expect(&r, CBOR_ARRAY);
+    for (i = 0; i < f->at; i++) {
+        (void)cbor_uint(&r);
+    }
+    return cbor_uint(&r);
+}
+
+/* Enters a sequence (bytes at pos) with the index preset to one component. */
+static void run_enter(picosuit *p, run_frame *f, uint32_t pos, uint32_t len,
+                      uint32_t component, uint32_t flags)
+{
+    cbor_reader r;
+
+    man_reader(p, &r, pos, len);
+    (void)cbor_expect(&r, CBOR_ARRAY);
+    f->pos = (uint16_t)r.pos;
+    f->end = (uint16_t)r.end;
+    f->index = (uint16_t)component;
+    f->at = 0;
+    f->flags = (uint8_t)flags;
+    run_store(p, f);
+}
+
+/* Moves the frame on: the next selected component, or the next command. */
+static void run_advance(picosuit *p, run_frame *f)
+{
+    cbor_reader r;
+    uint32_t n;
+
+    (void)run_select(p, f, &n);
+    f->at++;
+    if (f->at >= n) {
+        man_value(p, &r, f->pos);
+        cbor_skip(&r);
+        cbor_skip(&r);
+        if (r.st != PICOSUIT_OK) { /* never, after begin: the next step fails */
+            p->steps = 0;
+        }
+        f->pos = (uint16_t)r.pos;
+        f->at = 0;
+    }
+    p->phase = 0;
+    p->started = 0;
+    run_store(p, f);
+}
+
+/* Leaves a nested sequence that succeeded (or whose failure is to be ignored). */
+static void run_leave(picosuit *p)
+{
+    run_frame f;
+
+    p->depth--;
+    run_load(p, p->depth, &f);
+    run_advance(p, &f);
+}
+
+/* Offers an event of a command with a reporting policy to the port's log, once. Which of
+ * the policy's bits count is the log's business. [M 8.4.7] */
+static void run_record(picosuit *p, int code)
+{
+    uint32_t start = p->in_shared ? p->shared_pos : p->sec_pos[p->sec_index];
+    picosuit_record record;
+
+    if (p->policy == 0) {
+        return;
+    }
+    memset(&record, 0, sizeof record);
+    record.offset = p->cmd_pos - start;
+    record.label = p->label;
+    record.code = code;
+    record.section = p->section;
+    record.component = p->component;
+    record.policy = p->policy;
+    p->policy = 0;
+    dev_record(p, &record);
+}
+
+/* Takes the next alternative of a try-each: 1, or 0 when there is none. The index is the
+ * one preset at the start again; parameters stay as they are. [M 8.4.10.2] */
+static int run_alternative(picosuit *p, run_frame *f)
+{
+    run_frame parent;
+    cbor_reader r;
+    uint32_t n;
+
+    if (f->alts == 0) {
+        return 0;
+    }
+    run_load(p, p->depth - 1u, &parent);
+    man_value(p, &r, f->alt);
+    if (cbor_head(&r) != CBOR_BSTR) { /* nil: all may fail */
+        run_leave(p);
+        return 1;
+    }
+    f->alt = (uint16_t)(r.pos + r.val);
+    f->alts--;
+    run_enter(p, f, r.pos, r.val, run_select(p, &parent, &n), RUN_TRY | RUN_SOFT);
+    return 1;
+}
+
+/* A condition is false: finds the sequence that may go on. [M 8.4.8.15], [M 8.4.10.8] */
+static int run_false(picosuit *p)
+{
+    run_frame f;
+
+    run_record(p, PICOSUIT_E_CONDITION);
+    p->phase = 0;
+    p->started = 0;
+    for (;;) {
+        run_load(p, p->depth, &f);
+        if ((f.flags & RUN_TRY) != 0 && (f.flags & RUN_SOFT) != 0) {
+            if (run_alternative(p, &f) != 0) {
+                return PICOSUIT_OK;
+            }
+            run_load(p, p->depth - 1u, &f);
+            return fail(p, PICOSUIT_E_TRY, man_offset(p, f.pos), 15);
+        }
+        if ((f.flags & RUN_NEST) == 0) {
+            return fail_here(p, PICOSUIT_E_CONDITION);
+        }
+        if ((f.flags & RUN_SOFT) != 0) {
+            run_leave(p);
+            return PICOSUIT_OK;
+        }
+        p->depth--; /* run-sequence forwards the failure of its condition */
+    }
+}
+
+/* ---- Conditions ------------------------------------------------------------------------ */
+
+/* Any of the identifiers that the device asserts may be equal. [M 8.4.9.1] */
+static int run_identity(picosuit *p, int32_t label)
+{
+    uint32_t pos = man_get(p, p->component, label);
+    uint8_t want[16];
+    uint8_t have[16];
+    cbor_reader r;
+    int what = (int)label;
+    int st = 0;
+
+    if (pos == 0) {
+        return RUN_FALSE;
+    }
+    memset(want, 0, sizeof want);
+    man_value(p, &r, pos);
+    if (cbor_head(&r) == CBOR_TAG) {
+        what = PICOSUIT_ID_PEN;
+        (void)cbor_head(&r);
+        want[0] = (uint8_t)r.val;
+        memcpy(want + 1, r.data + r.pos, r.val);
+    } else {
+        memcpy(want, r.data + r.pos, sizeof want);
+    }
+    for (;;) {
+        st = dev_identity(p, man_handle(p, p->component), what, p->step_off, have);
+        if (st != 1) {
+            return st == 0 ? RUN_FALSE : st;
+        }
+        if (ct_equal(want, have, sizeof want) != 0) {
+            return PICOSUIT_OK;
+        }
+        p->step_off++;
+        if (p->step_off == 256) {
+            return fail_here(p, PICOSUIT_E_LIMIT);
+        }
+    }
+}
+
+static int run_image_match(picosuit *p)
+{
+    int st = PICOSUIT_E_STATE;
+
+    if (man_is_transient(p, p->component)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    st = man_match(p, p->component);
+    if (st == MAN_NO || st == MAN_YES) {
+        man_set_spoiled(p, p->component, 0);
+        st = st == MAN_NO ? RUN_FALSE : PICOSUIT_OK;
+    }
+    return st;
+}
+
+#if PICOSUIT_WITH_SLOTS
+static int run_slot(picosuit *p)
+{
+    uint32_t want, have;
+    int st = PICOSUIT_E_STATE;
+
+    if (man_uint(p, p->component, MAN_SLOT, &want) == 0) {
+        return RUN_FALSE;
+    }
+    st = dev_slot(p, man_handle(p, p->component), &have);
+    if (st == PICOSUIT_OK && want != have) {
+        return RUN_FALSE;
+    }
+    return st;
+}
+#endif
+
+/* Compares all bytes whatever they are. [M 8.4.9.3] */
+static int run_check_content(picosuit *p)
+{
+    uint32_t handle = man_handle(p, p->component);
+    uint32_t len, n, stored, capacity;
+    const uint8_t *content = man_bytes(p, p->component, MAN_CONTENT, &len);
+    int st = PICOSUIT_E_STATE;
+
+    if (man_is_transient(p, p->component)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    if (content == NULL) {
+        return RUN_FALSE;
+    }
+    if (p->phase == 0) {
+        st = dev_size(p, handle, &stored, &capacity);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        if (stored == PICOSUIT_FIXED ? len > capacity : len != stored) {
+            return RUN_FALSE;
+        }
+        p->phase = 1;
+        p->step_off = 0;
+        p->step_size = 0xffffffffu;
+    }
+    for (; p->step_off < len; p->step_off += n) {
+        n = len - p->step_off < 64 ? len - p->step_off : 64;
+        st = dev_read(p, handle, p->step_off, p->block, n);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        p->step_size &= ct_equal(p->block, content + p->step_off, n);
+    }
+    return p->step_size != 0 ? PICOSUIT_OK : RUN_FALSE;
+}
+
+/* ---- Directives ------------------------------------------------------------------------ */
+
+/* Asked again before every command with an effect: the manifest is authentic, and a key
+ * set is written only by who may. */
+static int run_may_write(picosuit *p, uint32_t component)
+{
+    uint32_t kind = man_entry(p, component)[25];
+
+    if (p->verified != MAN_VERIFIED) {
+        return fail_here(p, PICOSUIT_E_AUTH);
+    }
+    if ((kind & PICOSUIT_KIND_KEYS) != 0 &&
+        (p->rights[p->chosen] & PICOSUIT_RIGHT_KEYS) == 0) {
+        return fail_here(p, PICOSUIT_E_RIGHTS);
+    }
+    return PICOSUIT_OK;
+}
+
+static int run_payload(picosuit *p, int32_t label)
+{
+    int st = run_may_write(p, p->component);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->phase == PAY_START) {
+        st = label == 21 ? pay_start_fetch(p)
+             : label == 22 ? pay_start_copy(p)
+                           : pay_start_write(p);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+    }
+    return pay_run(p);
+}
+
+static int run_invoke(picosuit *p)
+{
+    uint32_t len;
+    const uint8_t *args = man_bytes(p, p->component, MAN_ARGS, &len);
+
+    if (p->verified != MAN_VERIFIED) {
+        return fail_here(p, PICOSUIT_E_AUTH);
+    }
+    if (man_is_transient(p, p->component)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    p->has_invoked = 1; /* whatever comes back now, or if nothing does */
+    return dev_invoke(p, man_handle(p, p->component), args, len);
+}
+
+#if PICOSUIT_WITH_SWAP
+static int run_swap(picosuit *p)
+{
+    uint32_t source;
+    int st = PICOSUIT_E_STATE;
+
+    if (man_uint(p, p->component, MAN_SOURCE, &source) == 0) {
+        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_SOURCE);
+    }
+    if (source == p->component) {
+        return fail(p, PICOSUIT_E_INDEX, p->at, MAN_SOURCE);
+    }
+    if (man_is_transient(p, p->component) || man_is_transient(p, source)) {
+        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    }
+    st = run_may_write(p, p->component);
+    if (st == PICOSUIT_OK) {
+        st = run_may_write(p, source);
+    }
+    if (st == PICOSUIT_OK) {
+        p->trusted = NO_COMPONENT;
+        st = dev_swap(p, man_handle(p, p->component), man_handle(p, source));
+    }
+    if (st == PICOSUIT_OK) {
+        uint32_t spoiled = man_spoiled(p, source);
+
+        man_set_spoiled(p, source, man_spoiled(p, p->component));
+        man_set_spoiled(p, p->component, spoiled);
+    }
+    return st;
+}
+#endif
+
+/* override-parameters; set-parameters keeps what is set already. [M 8.4.10.3] */
+static void run_override(picosuit *p, run_frame *f, cbor_reader *r, int is_override)
+{
+    uint32_t last = CBOR_FIRST_KEY;
+    uint32_t n = cbor_expect(r, CBOR_MAP);
+
+    for (; n > 0; n--) {
+        int32_t label = cbor_key(r, &last);
+        uint32_t pos = r->pos;
+
+        if (label == MAN_SOFT_FAILURE) {
+            f->flags &= (uint8_t)~RUN_SOFT;
+            f->flags |= (uint8_t)(cbor_bool(r) ? RUN_SOFT : 0);
+            run_store(p, f);
+            continue;
+        }
+        cbor_skip(r);
+        if (man_is_parameter(label) &&
+            !(man_is_transient(p, p->component) && man_is_record(label)) &&
+            (is_override || man_get(p, p->component, label) == 0)) {
+            man_set(p, p->component, label, pos);
+        }
+    }
+}
+
+static void run_set_index(picosuit *p, run_frame *f, cbor_reader *r)
+{
+    uint32_t major = cbor_head(r);
+
+    f->flags &= (uint8_t)~RUN_SELECT;
+    f->index = (uint16_t)r->val;
+    if (major == CBOR_SIMPLE) {
+        f->flags |= RUN_ALL;
+    } else if (major == CBOR_ARRAY) {
+        f->flags |= RUN_LIST;
+        f->index = (uint16_t)r->head;
+    }
+    /* the command itself is not repeated for each component */
+    f->at = 0;
+    man_value(p, r, f->pos);
+    cbor_skip(r);
+    cbor_skip(r);
+    f->pos = (uint16_t)r->pos;
+    p->started = 0;
+    run_store(p, f);
+}
+
+static int run_nest(picosuit *p, cbor_reader *r, uint32_t class_)
+{
+    run_frame f;
+
+    memset(&f, 0, sizeof f);
+    if (class_ == CHK_TRY) {
+        f.alts = (uint16_t)(cbor_expect(r, CBOR_ARRAY) - 1u);
+    }
+    (void)cbor_expect(r, CBOR_BSTR);
+    f.alt = (uint16_t)(r->pos + r->val);
+    p->depth++;
+    p->started = 0;
+    run_enter(p, &f, r->pos, r->val, p->component,
+              class_ == CHK_TRY ? RUN_TRY | RUN_SOFT : RUN_NEST);
+    return RUN_NESTED;
+}
+
+/* Executes a command whose argument is a reporting policy. */
+static int run_command(picosuit *p, int32_t label)
+{
+    switch (label) {
+    case MAN_VENDOR:
+    case MAN_CLASS:
+    case MAN_DEVICE:
+        return run_identity(p, label);
+    case 3:
+        return run_image_match(p);
+#if PICOSUIT_WITH_SLOTS
+    case 5:
+        return run_slot(p);
+#endif
+    case 6:
+        return run_check_content(p);
+    case 14:
+        return RUN_FALSE;
+    case 23:
+        return run_invoke(p);
+#if PICOSUIT_WITH_SWAP
+    case 31:
+        return run_swap(p);
+#endif
+    default:
+        return run_payload(p, label);
+    }
+}
+
+/* Executes the current command of frame f for one component. */
+static int run_step(picosuit *p, run_frame *f)
+{
+    uint32_t n, class_;
+    cbor_reader r;
+    int st = PICOSUIT_OK;
+
+    p->component = (uint8_t)run_select(p, f, &n);
+    p->cmd_pos = f->pos;
+    p->at = man_offset(p, f->pos);
+    man_value(p, &r, f->pos);
+    p->label = cbor_int(&r);
+    class_ = chk_class(p->label);
+    p->policy = 0;
+    if (p->started == 0) {
+        if (p->steps == 0) {
+            return fail_here(p, PICOSUIT_E_STEPS);
+        }
+        p->steps--;
+        p->started = 1;
+        p->phase = 0;
+        p->sub = 0;
+        p->step_off = 0;
+    }
+    switch (class_) {
+    case CHK_INDEX:
+        run_set_index(p, f, &r);
+        return PICOSUIT_OK;
+    case CHK_OVERRIDE:
+    case CHK_SET:
+        run_override(p, f, &r, class_ == CHK_OVERRIDE);
+        break;
+    case CHK_TRY:
+    case CHK_RUN:
+        return run_nest(p, &r, class_);
+    default:
+        p->policy = (uint8_t)cbor_uint(&r);
+        st = run_command(p, p->label);
+        if (st == RUN_FALSE) {
+            return run_false(p);
+        }
+        if (st == PICOSUIT_OK) {
+            run_record(p, st);
+        }
+        break;
+    }
+    if (st == PICOSUIT_OK) {
+        run_advance(p, f);
+    }
+    return st;
+}
+
+static uint32_t run_section_key(uint32_t i)
+{
+    static const uint8_t keys[MAN_SECTIONS] = {7, 8, 9, 16, 20};
+
+    return keys[i];
+}
+
+/* Fails at a command that was executed before, in whichever section it stands. */
+static int run_fail_at(picosuit *p, int code, uint32_t pos)
+{
+    cbor_reader r;
+    uint32_t i;
+
+    for (i = 0; i < MAN_SECTIONS; i++) {
+        if (pos - p->sec_pos[i] < p->sec_len[i]) {
+            p->section = (uint8_t)run_section_key(i);
+        }
+    }
+    man_value(p, &r, pos);
+    return fail(p, code, man_offset(p, pos), cbor_int(&r));
+}
+
+/* A procedure that would succeed: nothing may be left over. An update ends in a state that
+ * was checked or in an error, an invocation in an invoked image or in an error. [M 6.3] */
+static int run_check_end(picosuit *p)
+{
+    uint32_t i;
+
+    for (i = 0; i < p->components; i++) {
+        p->component = (uint8_t)i;
+        if (man_is_transient(p, i) && man_get(p, i, MAN_REC_URI) != 0) {
+            /* a fetch that no copy used up */
+            return run_fail_at(p, PICOSUIT_E_TRANSIENT, man_get(p, i, MAN_REC_CMD));
+        }
+        if (man_spoiled(p, i) != 0) { /* other bytes than image-digest says */
+            return run_fail_at(p, PICOSUIT_E_DIGEST, man_spoiled(p, i));
+        }
+    }
+    p->component = NO_COMPONENT;
+    if (p->procedure == PICOSUIT_INVOKE && !p->has_invoked) {
+        p->section = 0;
+        return fail(p, PICOSUIT_E_INVOKE, p->man_head, 23);
+    }
+    return PICOSUIT_OK;
+}
+
+/* The sections of a procedure, in order. [M 8.4.6] */
+static uint32_t run_section_of(uint32_t procedure, uint32_t i)
+{
+    static const uint8_t order[2][3] = {{MAN_FETCH, MAN_INSTALL, MAN_VALIDATE},
+                                        {MAN_VALIDATE, MAN_LOAD, MAN_INVOKE}};
+
+    return order[procedure == PICOSUIT_UPDATE ? 0 : 1][i];
+}
+
+/* Enters the next sequence of the procedure: before each section that is there, the shared
+ * sequence. p->place counts 0..5. Returns 0 when the procedure is over. */
+static int run_next_section(picosuit *p)
+{
+    run_frame f;
+
+    memset(&f, 0, sizeof f);
+    while (p->place < 6) {
+        uint32_t i = run_section_of(p->procedure, p->place / 2u);
+        int is_shared = p->place % 2 == 0;
+
+        p->place++;
+        p->sec_index = (uint8_t)i;
+        p->in_shared = (uint8_t)is_shared;
+        if ((p->sections >> i & 1u) == 0 || (is_shared && !p->has_shared)) {
+            continue;
+        }
+        p->section = (uint8_t)(is_shared ? PICOSUIT_SECTION_SHARED : run_section_key(i));
+        p->depth = 1;
+        p->started = 0;
+        if (is_shared) {
+            run_enter(p, &f, p->shared_pos, p->shared_len, 0, 0);
+        } else {
+            run_enter(p, &f, p->sec_pos[i], p->sec_len[i], 0, 0);
+        }
+        return 1;
+    }
+    return 0;
+}
+
+/* Runs until done (OK), FETCH, AGAIN, or an error. */
+static int run_all(picosuit *p)
+{
+    run_frame f;
+    int st = PICOSUIT_OK;
+
+    for (;;) {
+        if (p->depth == 0 && run_next_section(p) == 0) {
+            st = run_check_end(p);
+            if (st == PICOSUIT_OK) {
+                p->state = ST_DONE;
+                p->section = 0;
+                p->component = NO_COMPONENT;
+            }
+            return st;
+        }
+        run_load(p, p->depth, &f);
+        if (f.pos != f.end) {
+            st = run_step(p, &f);
+            if (st != PICOSUIT_OK && st != RUN_NESTED) {
+                return st;
+            }
+        } else if (p->depth == 1) {
+            p->depth = 0;
+        } else {
+            run_leave(p);
+        }
+    }
+}
+
+/* ====================================================================================
+ * 17  Receiver (rx_)
+ *
+ * Gives: the envelope as a stream of bytes in any split: tag, map head, and for each
+ * member key, head and content. Content is kept (wrapper, manifest, severed sequences),
+ * hashed away (text), skipped, or handed on (payload).
+ * Source: [M 8.2], [M 8.3], [M 5.4], [M 8.1]; error offsets: picosuit.h.
+ * Limits: PICOSUIT_MAX_STORED, PICOSUIT_MAX_URI; envelopes below 4 GiB.
+ * uses: 1 2 9 11 12 13
+ * ==================================================================================== */
+
+#define RX_TAG 0u
+#define RX_MAP 1u
+#define RX_KEY 2u
+#define RX_TEXT 3u    /* bytes of a payload key */
+#define RX_VALUE 4u   /* head of a member's value */
+#define RX_BODY 5u    /* its content */
+#define RX_VERIFY 6u  /* the wrapper is complete; keys may have to be waited for */
+#define RX_PAYLOAD 7u /* content of the wanted payload: whoever asked takes it */
+#define RX_END 8u     /* the map is complete */
+
+#define RX_FOUND 0x200 /* the wanted payload begins */
+#define RX_ENDED 0x201 /* no more members */
+
+/* p->rx_sink */
+#define RX_HASH 1u
+#define RX_KEEP 2u
+
+/* p->key_order: the current payload key against the one before */
+#define RX_EQUAL 0u
+#define RX_ABOVE 1u
+#define RX_BELOW 2u
+
+#define RX_TEXT_MEMBER 255u /* p->member: a payload */
+
+static int rx_fail(picosuit *p, int code, int32_t label)
+{
+    return fail(p, code, p->rx_head, label);
+}
+
+/* Starts at the first byte of the envelope; with `skip` only payloads are looked for. */
+static void rx_start(picosuit *p, int skip)
+{
+    p->rx_state = RX_TAG;
+    p->rx_skip = (uint8_t)skip;
+    p->rx_off = 0;
+    p->rx_left = 0;
+    p->head_n = 0;
+    p->member = 0;
+    p->members = 0;
+    p->key_len = 0;
+    p->passed = 0;
+}
+
+/* Collects a head byte by byte: OK when it is complete (r is at it), or MORE. */
+static int rx_take_head(picosuit *p, cbor_reader *r, const uint8_t *data, size_t len,
+                        size_t *used)
+{
+    while (*used < len) {
+        uint32_t ai, n;
+
+        if (p->head_n == 0) {
+            p->rx_head = p->rx_off;
+        }
+        p->head[p->head_n++] = data[(*used)++];
+        p->rx_off++;
+        ai = p->head[0] & 31u;
+        n = ai >= 24 && ai < 28 ? 1u + (1u << (ai - 24u)) : 1;
+        if (p->head_n == n) {
+            cbor_init(r, p->head, 0, CBOR_NO_END, p->rx_head);
+            p->head_n = 0;
+            return PICOSUIT_OK;
+        }
+    }
+    return PICOSUIT_MORE;
+}
+
+static int rx_tag(picosuit *p, cbor_reader *r)
+{
+    uint32_t major = cbor_head(r);
+
+    if (p->head[0] >> 5 != CBOR_TAG || r->st == PICOSUIT_E_LIMIT) {
+        r->st = PICOSUIT_E_TAG;
+    } else if (r->st == PICOSUIT_OK && (major != CBOR_TAG || r->val != 107)) {
+        cbor_fail(r, PICOSUIT_E_TAG, 0);
+    }
+    p->rx_state = RX_MAP;
+    return r->st == PICOSUIT_OK ? PICOSUIT_OK : fail_cbor(p, r, 0);
+}
+
+/* After a member, or at the start of an empty map. */
+static int rx_next(picosuit *p)
+{
+    p->rx_state = RX_KEY;
+    if (p->members == 0) {
+        p->rx_state = RX_END;
+        if (p->member < 3) { /* wrapper or manifest never came */
+            return fail(p, PICOSUIT_E_MISSING, p->rx_off, p->member == 0 ? 2 : 3);
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+static int rx_map(picosuit *p, cbor_reader *r)
+{
+    uint32_t n = cbor_expect(r, CBOR_MAP);
+
+    if (n > PICOSUIT_MAX_STORED) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, 0);
+    }
+    if (r->st != PICOSUIT_OK) {
+        return fail_cbor(p, r, 0);
+    }
+    p->members = (uint16_t)n;
+    return rx_next(p);
+}
+
+/* An integer key. 2 and 3 come first; what else is known is severable, and is believed
+ * only if the manifest has its digest. [M 8.2], [M 5.4] */
+static int rx_int_key(picosuit *p, uint32_t major, uint32_t val)
+{
+    int32_t label = val > 0x7ffffffeu ? 0 : major == CBOR_NINT ? -1 - (int32_t)val
+                                                                : (int32_t)val;
+    int32_t expected = p->member == 0 ? 2 : 3;
+    uint32_t digest, at;
+
+    if (major == CBOR_UINT && val <= p->member && p->member != 0) {
+        return rx_fail(p, PICOSUIT_E_ORDER, label);
+    }
+    if (p->member < 3 && (major != CBOR_UINT || label != expected)) {
+        return rx_fail(p, PICOSUIT_E_MISSING, expected);
+    }
+    if (p->member >= 3 && (major != CBOR_UINT || !man_is_severable(label))) {
+        return rx_fail(p, PICOSUIT_E_MEMBER, label);
+    }
+    if (p->member >= 3 && !p->rx_skip &&
+        (!PICOSUIT_WITH_SEVERED || !man_is_severed(p, label, &digest, &at))) {
+        return rx_fail(p, PICOSUIT_E_SEVERED, label);
+    }
+    p->member = (uint8_t)label;
+    p->rx_state = RX_VALUE;
+    return PICOSUIT_OK;
+}
+
+/* A text key: the name of a payload. Keys ascend: shorter first, then by bytes; the one
+ * before is kept in work (if another may follow) to be compared with. [RFC8949 4.2.1] */
+static int rx_text_key(picosuit *p, uint32_t len)
+{
+    uint32_t need = (uint32_t)p->key_pos + len;
+
+    if (p->member < 3) {
+        return rx_fail(p, PICOSUIT_E_MISSING, p->member == 0 ? 2 : 3);
+    }
+    if (len > PICOSUIT_MAX_URI) {
+        return rx_fail(p, PICOSUIT_E_LIMIT, 0);
+    }
+    if (p->member == RX_TEXT_MEMBER && len < p->key_len) {
+        return rx_fail(p, PICOSUIT_E_ORDER, 0);
+    }
+    if (p->data == NULL && p->members > 1 && need > p->work_len) {
+        return rx_fail(p, PICOSUIT_E_ROOM, (int32_t)need);
+    }
+    p->key_order = (uint8_t)(p->member != RX_TEXT_MEMBER || len > p->key_len ? RX_ABOVE
+                                                                            : RX_EQUAL);
+    p->key_match = 1;
+    p->key_len = (uint8_t)len;
+    p->member = RX_TEXT_MEMBER;
+    p->rx_left = len;
+    p->rx_key = p->rx_head;
+    p->rx_state = RX_TEXT;
+    return PICOSUIT_OK;
+}
+
+static int rx_key(picosuit *p, cbor_reader *r)
+{
+    uint32_t major = cbor_head(r);
+
+    if (major == CBOR_TSTR) {
+        return rx_text_key(p, r->val);
+    }
+    if (p->member == RX_TEXT_MEMBER && major < CBOR_TSTR) {
+        cbor_fail(r, PICOSUIT_E_ORDER, 0);
+    } else if (major > CBOR_NINT) {
+        cbor_fail(r, PICOSUIT_E_TYPE, 0);
+    } else if (r->hi != 0) {
+        cbor_fail(r, PICOSUIT_E_MEMBER, 0);
+    }
+    return r->st == PICOSUIT_OK ? rx_int_key(p, major, r->val) : fail_cbor(p, r, 0);
+}
+
+/* Bytes of a payload key: compared with the wanted URI and with the key before, which
+ * they replace as they come. */
+static int rx_text(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    const uint8_t *old = p->data != NULL ? p->data + p->rx_prev : p->work + p->key_pos;
+    uint32_t want_len = 0;
+    const uint8_t *want = p->want == WANT_ENVELOPE ? man_bytes_at(p, p->fetch_uri, &want_len)
+                                                   : NULL;
+    int is_kept = p->data == NULL && p->members > 1;
+
+    while (p->rx_left > 0) {
+        uint32_t i = p->key_len - p->rx_left;
+        uint8_t c;
+
+        if (*used == len) {
+            return PICOSUIT_MORE;
+        }
+        c = data[(*used)++];
+        if (p->key_order == RX_EQUAL && c != old[i]) {
+            p->key_order = c > old[i] ? RX_ABOVE : RX_BELOW;
+        }
+        p->key_match &= i < want_len && c == want[i];
+        if (is_kept) {
+            p->work[p->key_pos + i] = c;
+        }
+        p->rx_left--;
+        p->rx_off++;
+    }
+    p->key_match &= want_len == p->key_len;
+    p->rx_prev = p->rx_off - p->key_len;
+    if (p->key_order != RX_ABOVE) {
+        return fail(p, PICOSUIT_E_ORDER, p->rx_key, 0);
+    }
+    p->rx_state = RX_VALUE;
+    return PICOSUIT_OK;
+}
+
+/* Makes room for a member that is kept; its position is returned in *pos. */
+static int rx_keep(picosuit *p, uint32_t len, uint16_t *pos)
+{
+    uint32_t at = p->data != NULL ? p->rx_off : p->used;
+
+    if (p->rx_off > PICOSUIT_MAX_STORED || len > PICOSUIT_MAX_STORED - p->rx_off) {
+        return rx_fail(p, PICOSUIT_E_LIMIT, p->member);
+    }
+    *pos = (uint16_t)at;
+    if (p->data == NULL && at + len > p->work_len) {
+        return rx_fail(p, PICOSUIT_E_ROOM, (int32_t)(at + len));
+    }
+    p->rx_sink |= RX_KEEP;
+    return PICOSUIT_OK;
+}
+
+/* Head of the value of a member that is not a payload, first time. */
+static int rx_member(picosuit *p, uint32_t len, uint32_t head_n)
+{
+    uint32_t i = man_section(p->member);
+    int st = PICOSUIT_OK;
+
+    p->label = p->member;
+    p->at = p->rx_head;
+    if (p->member == 2) {
+        st = rx_keep(p, len, &p->wrap_pos);
+        p->wrap_len = (uint16_t)len;
+    } else {
+        /* the digest covers the byte string with its head: [M 8.3], [M 8.4.12] */
+        p->rx_sink = RX_HASH;
+        sha256_init(&p->sha);
+        sha256_update(&p->sha, p->head, head_n);
+    }
+    if (p->member == 3) {
+        st = rx_keep(p, len, &p->man_pos);
+        p->man_len = (uint16_t)len;
+        p->man_base = p->rx_off;
+        p->man_head = p->rx_head;
+    } else if (i < MAN_SECTIONS) {
+        st = rx_keep(p, len, &p->sec_pos[i]);
+        p->sec_len[i] = (uint16_t)len;
+        p->sec_delta[i - MAN_FETCH] = (uint16_t)(p->rx_off - p->sec_pos[i]);
+    }
+    return st;
+}
+
+static int rx_value(picosuit *p, cbor_reader *r)
+{
+    uint32_t len = cbor_expect(r, CBOR_BSTR);
+    uint32_t head_n = r->pos;
+    int st = PICOSUIT_OK;
+
+    if (r->hi != 0 || len > 0xffffffffu - p->rx_off) {
+        cbor_fail(r, PICOSUIT_E_LIMIT, 0);
+    }
+    if (r->st != PICOSUIT_OK) {
+        return fail_cbor(p, r, p->member == RX_TEXT_MEMBER ? 0 : p->member);
+    }
+    p->rx_left = len;
+    p->rx_sink = 0;
+    p->rx_state = RX_BODY;
+    if (p->member != RX_TEXT_MEMBER) {
+        return p->rx_skip ? PICOSUIT_OK : rx_member(p, len, head_n);
+    }
+    if (p->passed == 0) {
+        p->passed = p->rx_key;
+    }
+    if (PICOSUIT_WITH_INTEGRATED && p->want == WANT_ENVELOPE && p->key_match) {
+        p->rx_state = RX_PAYLOAD;
+        return RX_FOUND;
+    }
+    return st;
+}
+
+/* The digest of a manifest or severed member against the one that was signed. */
+static int rx_check_digest(picosuit *p)
+{
+    const uint8_t *want = p->digest;
+    uint32_t digest = 0;
+    uint32_t at;
+
+    sha256_final(&p->sha, p->block);
+    if (p->member != 3) {
+        (void)man_is_severed(p, p->member, &digest, &at);
+        want = man_data(p) + digest;
+    }
+    if (ct_equal(p->block, want, 32) == 0) {
+        return rx_fail(p, PICOSUIT_E_DIGEST, p->member);
+    }
+    if (p->member == 3) {
+        return man_read(p);
+    }
+    if (man_section(p->member) < MAN_SECTIONS) {
+        p->sections = (uint8_t)(p->sections | 1u << man_section(p->member));
+    }
+    return PICOSUIT_OK;
+}
+
+/* The content of a member is complete. */
+static int rx_member_end(picosuit *p)
+{
+    cbor_reader r;
+    int st = PICOSUIT_OK;
+
+    p->members--;
+    if (p->member == 2 && !p->rx_skip) {
+        cbor_init(&r, man_data(p), p->wrap_pos, (uint32_t)p->wrap_pos + p->wrap_len,
+                  p->rx_off - p->wrap_len - p->wrap_pos);
+        st = cose_check_wrapper(p, &r);
+        p->has_digest = st == PICOSUIT_OK;
+        p->rx_state = RX_VERIFY;
+        return st;
+    }
+    if ((p->rx_sink & RX_HASH) != 0) {
+        st = rx_check_digest(p);
+    }
+    return st == PICOSUIT_OK ? rx_next(p) : st;
+}
+
+static int rx_verify(picosuit *p)
+{
+    cbor_reader r;
+    int st = PICOSUIT_E_STATE;
+
+    cbor_init(&r, man_data(p), p->wrap_pos, (uint32_t)p->wrap_pos + p->wrap_len, 0);
+    st = cose_verify(p, &r);
+    return st == PICOSUIT_OK ? rx_next(p) : st;
+}
+
+static int rx_body(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    size_t n = len - *used < p->rx_left ? len - *used : p->rx_left;
+
+    if (n > 0) {
+        if ((p->rx_sink & RX_HASH) != 0) {
+            sha256_update(&p->sha, data + *used, n);
+        }
+        if ((p->rx_sink & RX_KEEP) != 0 && p->data == NULL) {
+            memcpy(p->work + p->used, data + *used, n);
+            p->used = (uint16_t)(p->used + n);
+            p->key_pos = p->used;
+        }
+        *used += n;
+        p->rx_off += (uint32_t)n;
+        p->rx_left -= (uint32_t)n;
+    }
+    return p->rx_left == 0 ? rx_member_end(p) : PICOSUIT_MORE;
+}
+
+/* A state that begins with a head. */
+static int rx_item(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    cbor_reader r;
+    int st = rx_take_head(p, &r, data, len, used);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    switch (p->rx_state) {
+    case RX_TAG:
+        return rx_tag(p, &r);
+    case RX_MAP:
+        return rx_map(p, &r);
+    case RX_KEY:
+        return rx_key(p, &r);
+    default:
+        return rx_value(p, &r);
+    }
+}
+
+/* Whether everything is there that a procedure needs: the map is over, or the first byte
+ * of a payload key is next. [M 8.1]: integer keys come before text keys. */
+static int rx_is_ready(const picosuit *p, const uint8_t *data, size_t left)
+{
+    if (p->rx_skip || p->member < 3) {
+        return 0;
+    }
+    return p->rx_state == RX_END || (p->rx_state == RX_KEY && p->head_n == 0 && left > 0 &&
+                                     *data >> 5 == CBOR_TSTR);
+}
+
+/* Takes bytes: MORE (all were taken), READY (once), FOUND, ENDED, AGAIN or an error. */
+static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_OK;
+
+    while (st == PICOSUIT_OK) {
+        if (rx_is_ready(p, data + *used, len - *used)) {
+            p->rx_skip = 1;
+            return PICOSUIT_READY;
+        }
+        switch (p->rx_state) {
+        case RX_VERIFY:
+            st = rx_verify(p);
+            break;
+        case RX_TEXT:
+            st = rx_text(p, data, len, used);
+            break;
+        case RX_BODY:
+            st = rx_body(p, data, len, used);
+            break;
+        case RX_END:
+            /* while a procedure runs they wait: what it comes to must not depend on how
+             * the bytes were cut */
+            st = *used < len && p->state != ST_RUN
+                     ? fail(p, PICOSUIT_E_TRAILING, p->rx_off, 0)
+                     : RX_ENDED;
+            break;
+        default:
+            st = rx_item(p, data, len, used);
+            break;
+        }
+    }
+    return st;
+}
+
+/* ====================================================================================
+ * 18  Report and public functions (rep_, picosuit_)
+ *
+ * Gives: what picosuit.h declares. The only section that knows receiver and interpreter.
+ * Source: draft-ietf-suit-report [R 4, 5, 6]
+ * uses: 1 9 10 11 12 13 14 15 16 17
+ * ==================================================================================== */
+
+#if PICOSUIT_WITH_REPORT
+/* Which of the thirteen reasons an error is. [R 4.2]; docs/choices.md has the table. */
+static uint32_t rep_reason(int code)
+{
+    static const int8_t codes[] = {
+        PICOSUIT_E_COSE, PICOSUIT_E_ALG, PICOSUIT_E_AUTH, PICOSUIT_E_DIGEST,
+        PICOSUIT_E_COMMAND, PICOSUIT_E_SHARED,
+        PICOSUIT_E_UNSUPPORTED, PICOSUIT_E_COMPONENT, PICOSUIT_E_INDEX, PICOSUIT_E_RIGHTS,
+        PICOSUIT_E_PARAM, PICOSUIT_E_SOFT, PICOSUIT_E_SEVERED, PICOSUIT_E_CONDITION,
+        PICOSUIT_E_TRY};
+    static const uint8_t reasons[sizeof codes] = {2, 3, 4, 4, 5, 5, 5,
+                                                  6, 6, 7, 8, 8, 9, 10, 10};
+    uint32_t i;
+
+    for (i = 0; i < sizeof codes; i++) {
+        if (codes[i] == code) {
+            return reasons[i];
+        }
+    }
+    /* encoding, framing, and a sequence or a version that is none: parse error */
+    return (code <= PICOSUIT_E_CBOR && code >= PICOSUIT_E_VERSION) ||
+                   code == PICOSUIT_E_SEQUENCE
+               ? 1
+               : 11;
+}
+
+/* SUIT_Record of where the procedure stands or failed. Before any section: section 0 and
+ * the offset in the envelope. */
+static void rep_record(const picosuit *p, put_writer *w)
+{
+    uint32_t offset = p->error.code != 0 ? p->error.offset : p->at;
+    uint32_t section = p->error.code != 0 ? p->error.section : p->section;
+    uint32_t component = p->error.code != 0 ? p->error.component : p->component;
+    uint32_t i = man_section((int32_t)section);
+
+    if (section != 0) {
+        uint32_t pos = i < MAN_SECTIONS ? p->sec_pos[i] : p->shared_pos;
+        uint32_t start = man_offset(p, pos);
+
+        if (offset - start <= (i < MAN_SECTIONS ? p->sec_len[i] : p->shared_len)) {
+            offset -= start;
+        } else {
+            section = 0; /* an error of the envelope while the procedure ran */
+        }
+    }
+    put_head(w, CBOR_ARRAY, 5);
+    put_head(w, CBOR_ARRAY, 0); /* the root manifest */
+    put_head(w, CBOR_UINT, section);
+    put_head(w, CBOR_UINT, offset);
+    put_head(w, CBOR_UINT, component == NO_COMPONENT ? 0 : component);
+    put_head(w, CBOR_MAP, 0);
+}
+
+static void rep_result(const picosuit *p, put_writer *w)
+{
+    int is_invoking = p->state == ST_RUN && p->procedure == PICOSUIT_INVOKE;
+
+    if (p->state == ST_DONE) {
+        put_head(w, CBOR_SIMPLE, CBOR_TRUE);
+        return;
+    }
+    put_head(w, CBOR_MAP, 3);
+    put_int(w, 5);
+    put_int(w, p->error.code);
+    put_int(w, 6);
+    rep_record(p, w);
+    put_int(w, 7);
+    put_head(w, CBOR_UINT,
+             p->error.code != 0 ? rep_reason(p->error.code) : is_invoking ? 12 : 0);
+}
+
+/* [uri, SUIT_Digest], exactly as in the manifest and the wrapper. [R 4] CHOICE: empty
+ * text without reference-uri, an empty digest before one was received. */
+static void rep_reference(const picosuit *p, put_writer *w)
+{
+    uint32_t len;
+    const uint8_t *uri = man_bytes_at(p, p->uri_pos, &len);
+
+    put_head(w, CBOR_ARRAY, 2);
+    put_string(w, CBOR_TSTR, uri, len);
+    put_head(w, CBOR_ARRAY, 2);
+    put_int(w, -16);
+    put_string(w, CBOR_BSTR, p->digest, p->has_digest ? 32 : 0);
+}
+
+static int rep_done(const put_writer *w, size_t *len)
+{
+    *len = w->len;
+    return w->len <= w->cap ? PICOSUIT_OK : PICOSUIT_E_ROOM;
+}
+#endif
+
+/* Called at the end of every public function that may have failed: the component being
+ * written gets end(good = 0), once, whatever went wrong; secrets go. */
+static int picosuit_settle(picosuit *p)
+{
+    int st = PICOSUIT_OK;
+
+    if (p->open != NO_COMPONENT) {
+        st = dev_end(p, man_handle(p, p->open), 0);
+        if (st == PICOSUIT_AGAIN) {
+            return st;
+        }
+        p->open = NO_COMPONENT;
+    }
+    wipe(&p->u, sizeof p->u);
+    wipe(p->block, sizeof p->block);
+    return p->error.code;
+}
+
+/* Opens a public function: OK, or what it has to return. */
+static int picosuit_enter(picosuit *p)
+{
+    int st = PICOSUIT_OK;
+
+    if (p == NULL || p->magic != DEV_MAGIC || p->busy) {
+        return PICOSUIT_E_STATE;
+    }
+    p->busy = 1;
+    if (p->state == ST_FAILED) {
+        st = picosuit_settle(p);
+        p->busy = 0;
+    }
+    return st;
+}
+
+static int picosuit_leave(picosuit *p, int st)
+{
+    if (p->state == ST_FAILED) {
+        run_record(p, p->error.code);
+        st = picosuit_settle(p);
+    }
+    if (st != PICOSUIT_AGAIN) {
+        p->ending = 0;
+    }
+    p->busy = 0;
+    return st;
+}
+
+int picosuit_init(picosuit *p, const picosuit_platform *platform, void *dev, uint8_t *work,
+                  size_t work_len)
+{
+    int st = PICOSUIT_OK;
+
+    if (p == NULL || platform == NULL || (work == NULL && work_len > 0)) {
+        return PICOSUIT_E_ARG;
+    }
+    if (p->magic == DEV_MAGIC) {
+        if (p->busy) {
+            return PICOSUIT_E_STATE;
+        }
+        p->busy = 1;
+        st = picosuit_settle(p);
+        p->busy = 0;
+        if (st == PICOSUIT_AGAIN) {
+            return st;
+        }
+    }
+    memset(p, 0, sizeof *p);
+    p->magic = DEV_MAGIC;
+    p->platform = platform;
+    p->dev = dev;
+    p->work = work;
+    p->work_len = work_len < 0x00ffffffu ? (uint32_t)work_len : 0x00ffffffu;
+    p->state = ST_RECEIVE;
+    p->open = NO_COMPONENT;
+    p->trusted = NO_COMPONENT;
+    p->component = NO_COMPONENT;
+    rx_start(p, 0);
+    return PICOSUIT_OK;
+}
+
+void picosuit_relocate(picosuit *p, const picosuit_platform *platform, void *dev,
+                       uint8_t *work, const uint8_t *data)
+{
+    p->platform = platform;
+    p->dev = dev;
+    p->work = work;
+    p->data = p->data != NULL ? data : NULL;
+}
+
+/* Component table, frames and (if one is kept) the last payload key, behind the parts of
+ * the envelope in work. */
+static int picosuit_layout(picosuit *p)
+{
+    uint32_t frames = p->used + p->components * PICOSUIT_COMPONENT_SIZE;
+    uint32_t end = frames + p->depth_max * PICOSUIT_FRAME_SIZE;
+    uint32_t key_len = 0;
+
+    if (p->data == NULL && p->member == RX_TEXT_MEMBER &&
+        p->members > (p->rx_state == RX_KEY ? 0u : 1u)) {
+        key_len = p->key_len; /* another may follow, to be compared with it */
+    }
+    if (end + key_len > PICOSUIT_MAX_STORED) {
+        return fail(p, PICOSUIT_E_LIMIT, p->man_head, 0);
+    }
+    if (end + key_len > p->work_len) {
+        return fail(p, PICOSUIT_E_ROOM, p->man_head, (int32_t)(end + key_len));
+    }
+    if (key_len > 0) {
+        memmove(p->work + end, p->work + p->key_pos, key_len);
+    }
+    p->comp_tab = p->used;
+    p->frame_pos = (uint16_t)frames;
+    p->key_pos = (uint16_t)end;
+    if (end > p->used) {
+        memset(p->work + p->used, 0, end - p->used);
+    }
+    return PICOSUIT_OK;
+}
+
+/* First part of begin: what needs no callback. Section by section, in the order of the
+ * procedure, the shared sequence first. */
+static int picosuit_check(picosuit *p)
+{
+    uint32_t i, digest, at;
+    uint32_t rights = 0;
+    int st = PICOSUIT_OK;
+
+    for (i = 0; i < p->signers; i++) {
+        rights |= p->rights[i];
+    }
+    if ((rights & p->procedure) == 0) { /* rights and procedures have the same bits */
+        return fail_here(p, PICOSUIT_E_RIGHTS);
+    }
+    for (i = MAN_FETCH; p->procedure == PICOSUIT_UPDATE && i <= MAN_INSTALL; i++) {
+        int32_t key = (int32_t)run_section_key(i);
+
+        if ((p->sections >> i & 1u) == 0 && man_is_severed(p, key, &digest, &at)) {
+            return fail(p, PICOSUIT_E_SEVERED, man_offset(p, at), key);
+        }
+    }
+    p->sub = 0;
+    p->depth_max = 1;
+    p->written = 0;
+    p->need = p->procedure;
+    if (p->has_shared) {
+        p->section = PICOSUIT_SECTION_SHARED;
+        st = chk_section(p, p->shared_pos, p->shared_len);
+    }
+    for (i = 0; i < 3 && st == PICOSUIT_OK; i++) {
+        uint32_t s = run_section_of(p->procedure, i);
+
+        p->section = (uint8_t)run_section_key(s);
+        if ((p->sections >> s & 1u) != 0) {
+            st = chk_section(p, p->sec_pos[s], p->sec_len[s]);
+        }
+    }
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    p->section = 0;
+    p->at = p->man_head;
+    p->label = 0;
+    if (picosuit_layout(p) != PICOSUIT_OK) {
+        return p->error.code;
+    }
+    p->is_compatible = p->sub == (CHK_VENDOR | CHK_CLASS);
+    return PICOSUIT_OK;
+}
+
+/* Asks the platform for the components as the chosen signer: OK, AGAIN, an error, or
+ * E_RIGHTS (not set as an error: another signer may do). */
+static int picosuit_components(picosuit *p)
+{
+    uint32_t rights = p->rights[p->chosen];
+
+    while (p->step_off < p->components) {
+        uint32_t len;
+        uint32_t pos = man_id(p, p->step_off, &len);
+        uint8_t *entry = man_entry(p, p->step_off);
+        uint8_t handle, kind;
+        int st = dev_component(p, p->signer[p->chosen], man_data(p) + pos, len, &handle,
+                               &kind);
+
+        if (st == 0) {
+            p->component = (uint8_t)p->step_off;
+            return fail(p, PICOSUIT_E_COMPONENT, man_offset(p, pos), 0);
+        }
+        if (st != 1) {
+            return st;
+        }
+        if ((kind & PICOSUIT_KIND_KEYS) != 0 && (p->written >> p->step_off & 1u) != 0 &&
+            (rights & PICOSUIT_RIGHT_KEYS) == 0) {
+            return PICOSUIT_E_RIGHTS;
+        }
+        entry[24] = handle;
+        entry[25] = kind;
+        p->step_off++;
+    }
+    return PICOSUIT_OK;
+}
+
+/* Chooses the first verified key that may do all of it. */
+static int picosuit_choose(picosuit *p)
+{
+    for (; p->chosen < p->signers; p->chosen++) {
+        uint32_t rights = p->rights[p->chosen];
+        int st = PICOSUIT_E_RIGHTS;
+
+        if ((rights & p->need) != p->need) {
+            continue;
+        }
+        if (!p->is_compatible && (rights & PICOSUIT_RIGHT_ANY_DEVICE) == 0) {
+            p->sub |= 1u;
+            continue;
+        }
+        st = picosuit_components(p);
+        if (st != PICOSUIT_E_RIGHTS || p->error.code != 0) {
+            return st;
+        }
+        p->sub |= 2u;
+        p->step_off = 0;
+    }
+    return fail_here(p, p->sub == 1 ? PICOSUIT_E_COMPAT : PICOSUIT_E_RIGHTS);
+}
+
+/* Rollback: below the floor never; at the floor only the manifest that was confirmed.
+ * [M 6.1], [M 8.4.2] */
+static int picosuit_floor(picosuit *p)
+{
+    uint64_t floor;
+    uint8_t digest[32];
+    int st = dev_sequence(p, &floor, digest);
+
+    if (st == PICOSUIT_OK &&
+        (p->sequence < floor ||
+         (p->sequence == floor && ct_equal(digest, p->digest, 32) == 0))) {
+        return fail(p, PICOSUIT_E_ROLLBACK, p->seq_off, 2);
+    }
+    return st == PICOSUIT_NO_FLOOR ? PICOSUIT_OK : st;
+}
+
+static int picosuit_begin_steps(picosuit *p)
+{
+    int st = PICOSUIT_OK;
+
+    if (p->phase == 0) {
+        st = picosuit_check(p);
+        p->phase = 1;
+        p->step_off = 0;
+        p->chosen = 0;
+        p->sub = 0;
+    }
+    if (st == PICOSUIT_OK && p->phase == 1) {
+        st = picosuit_choose(p);
+        p->phase = (uint8_t)(st == PICOSUIT_OK ? 2 : 1);
+    }
+    if (st == PICOSUIT_OK) {
+        st = picosuit_floor(p);
+    }
+    return st;
+}
+
+int picosuit_begin(picosuit *p, int procedure)
+{
+    int st = picosuit_enter(p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->state != ST_READY && p->state != ST_DONE &&
+        (p->state != ST_BEGIN || p->procedure != procedure)) {
+        st = PICOSUIT_E_STATE;
+    } else if (procedure == PICOSUIT_UNINSTALL) {
+        st = fail(p, PICOSUIT_E_MEMBER, p->man_head, 24);
+    } else if (procedure != PICOSUIT_UPDATE && procedure != PICOSUIT_INVOKE) {
+        st = PICOSUIT_E_ARG;
+    } else {
+        if (p->state != ST_BEGIN) {
+            p->procedure = (uint8_t)procedure;
+            p->state = ST_BEGIN;
+            p->section = 0;
+            p->component = NO_COMPONENT;
+            p->phase = 0;
+            p->at = p->man_head;
+            p->label = 0;
+        }
+        st = picosuit_begin_steps(p);
+        if (st == PICOSUIT_OK) {
+            p->state = ST_RUN;
+            p->place = 0;
+            p->depth = 0;
+            p->phase = 0;
+            p->want = WANT_NONE;
+            p->trusted = NO_COMPONENT;
+            p->has_invoked = 0;
+            p->steps = PICOSUIT_MAX_STEPS;
+        }
+    }
+    return picosuit_leave(p, st);
+}
+
+/* The wanted payload begins in the envelope. */
+static int picosuit_found(picosuit *p)
+{
+    p->want = WANT_FOUND;
+    return pay_set_wire(p, p->rx_left);
+}
+
+/* Whether the pipe waits for bytes. */
+static int picosuit_is_streaming(const picosuit *p)
+{
+    return p->state == ST_RUN && p->want > WANT_ENVELOPE && p->phase == PAY_STREAM;
+}
+
+/* Moves bytes of a payload member into the pipe; those before an offset to resume from
+ * are passed over. */
+static int picosuit_pipe(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    uint32_t pos = p->pay_wire - p->rx_left;
+    size_t n = len < p->rx_left ? len : p->rx_left;
+    int st = PICOSUIT_MORE;
+
+    if (pos < p->pay_off) {
+        *used = n < p->pay_off - pos ? n : p->pay_off - pos;
+    } else {
+        st = pay_push(p, data, n, used);
+    }
+    p->rx_off += (uint32_t)*used;
+    p->rx_left -= (uint32_t)*used;
+    if (st == PICOSUIT_MORE && p->rx_left == 0) {
+        p->rx_sink = 0;
+        st = rx_member_end(p);
+        p->phase = PAY_FLUSH;
+    }
+    return st;
+}
+
+/* One move of a running procedure: OK to go on. */
+static int picosuit_move(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_OK;
+
+    if (picosuit_is_streaming(p)) {
+        return p->want == WANT_URI ? PICOSUIT_FETCH : picosuit_pipe(p, data, len, used);
+    }
+    if (p->want == WANT_ENVELOPE) {
+        st = rx_run(p, data, len, used);
+        if (st == RX_FOUND) {
+            st = picosuit_found(p);
+        } else if (st == RX_ENDED) {
+            p->want = WANT_URI;
+            st = PICOSUIT_OK;
+        }
+        return st;
+    }
+    st = run_all(p);
+    if (st == PICOSUIT_FETCH) {
+        if (p->want == WANT_ENVELOPE && p->data != NULL) {
+            rx_start(p, 1);
+            p->searched = 1;
+        }
+        return PICOSUIT_OK;
+    }
+    return st;
+}
+
+/* Runs the procedure with the bytes there are: MORE, FETCH, AGAIN, OK or an error. */
+static int picosuit_drive(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_OK;
+
+    while (p->state == ST_RUN) {
+        size_t n = 0;
+
+        if (p->data != NULL) { /* open: the bytes are all there, rx_off is the place */
+            st = picosuit_move(p, p->data + p->rx_off, p->data_len - p->rx_off, &n);
+        } else {
+            st = picosuit_move(p, data + *used, len - *used, &n);
+            *used += n;
+        }
+        if (st == PICOSUIT_MORE && p->data == NULL && *used < len) {
+            continue;
+        }
+        if (st != PICOSUIT_OK && !(st == PICOSUIT_MORE && p->data != NULL)) {
+            return st;
+        }
+    }
+    while (p->state == ST_DONE && *used < len) { /* the rest of the envelope */
+        st = rx_run(p, data, len, used);
+        if (st < 0) {
+            return st;
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+int picosuit_run(picosuit *p)
+{
+    size_t used = 0;
+    int st = picosuit_enter(p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->state != ST_RUN && p->state != ST_DONE) {
+        st = PICOSUIT_E_STATE;
+    } else {
+        st = picosuit_drive(p, p->head, 0, &used);
+    }
+    return picosuit_leave(p, st == PICOSUIT_MORE ? PICOSUIT_FETCH : st);
+}
+
+static int picosuit_receive(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = rx_run(p, data, len, used);
+
+    if (st == PICOSUIT_READY) {
+        p->state = ST_READY;
+        p->label = 0;
+    }
+    return st;
+}
+
+int picosuit_feed(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_E_ARG;
+
+    if (used == NULL || (data == NULL && len > 0)) {
+        return st;
+    }
+    *used = 0;
+    st = picosuit_enter(p);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (len == 0) {
+        data = p->head; /* never read; keeps pointer arithmetic defined */
+    }
+    if (p->data != NULL) {
+        st = PICOSUIT_E_STATE;
+    } else if (p->state == ST_RECEIVE) {
+        st = picosuit_receive(p, data, len, used);
+    } else if (p->state == ST_RUN || p->state == ST_DONE) {
+        st = picosuit_drive(p, data, len, used);
+    } else if (p->rx_state == RX_END && len > 0) {
+        st = fail(p, PICOSUIT_E_TRAILING, p->rx_off, 0);
+    } else {
+        st = PICOSUIT_READY;
+    }
+    return picosuit_leave(p, st);
+}
+
+int picosuit_feed_end(picosuit *p)
+{
+    int st = picosuit_enter(p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->data != NULL) {
+        st = PICOSUIT_E_STATE;
+    } else if (p->rx_state != RX_END) {
+        p->component = p->state == ST_RUN ? p->component : NO_COMPONENT;
+        st = fail(p, PICOSUIT_E_TRUNCATED, p->rx_off, 0);
+    } else {
+        st = p->state == ST_DONE   ? PICOSUIT_OK
+             : p->state == ST_RUN ? PICOSUIT_FETCH
+                                  : PICOSUIT_READY;
+    }
+    return picosuit_leave(p, st);
+}
+
+int picosuit_open(picosuit *p, const uint8_t *data, size_t len)
+{
+    size_t used = 0;
+    int st = PICOSUIT_E_ARG;
+
+    if (data == NULL || len > 0xffffffffu) {
+        return st;
+    }
+    st = picosuit_enter(p);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->state != ST_RECEIVE || (p->data == NULL && p->rx_off != 0)) {
+        st = PICOSUIT_E_STATE;
+        return picosuit_leave(p, st);
+    }
+    p->data = data;
+    p->data_len = (uint32_t)len;
+    used = p->rx_off;
+    st = picosuit_receive(p, data, len, &used);
+    while (st == PICOSUIT_READY) { /* the structure of the rest, before anything is done */
+        st = rx_run(p, data, len, &used);
+    }
+    if (st == PICOSUIT_MORE) {
+        st = fail(p, PICOSUIT_E_TRUNCATED, p->rx_off, 0);
+    } else if (st == RX_ENDED) {
+        st = PICOSUIT_READY;
+    }
+    return picosuit_leave(p, st);
+}
+
+int picosuit_get_envelope(const picosuit *p, uint32_t off, uint8_t *buf, size_t cap,
+                          size_t *len)
+{
+    uint8_t head[7] = {0xd8, 0x6b, 0xa2, 0x02, 0, 0, 0};
+    uint8_t middle[4] = {0x03, 0, 0, 0};
+    const uint8_t *data = man_data(p);
+    put_writer w;
+    uint32_t i;
+
+    *len = 0;
+    if (p->state < ST_READY || p->state > ST_DONE) {
+        return PICOSUIT_E_STATE;
+    }
+    w.buf = head;
+    w.cap = sizeof head;
+    w.len = 4;
+    put_head(&w, CBOR_BSTR, p->wrap_len);
+    for (i = 0; i < 4; i++) {
+        const uint8_t *part = i == 0 ? head : i == 1 ? data + p->wrap_pos
+                              : i == 2 ? middle
+                                       : data + p->man_pos;
+        size_t part_len = i == 0   ? w.len
+                          : i == 1 ? p->wrap_len
+                          : i == 2 ? w.len
+                                   : p->man_len;
+
+        if (off < part_len) {
+            size_t n = part_len - off < cap - *len ? part_len - off : cap - *len;
+
+            memcpy(buf + *len, part + off, n);
+            *len += n;
+            off = 0;
+        } else {
+            off -= (uint32_t)part_len;
+        }
+        if (i == 1) {
+            w.buf = middle;
+            w.cap = sizeof middle;
+            w.len = 1;
+            put_head(&w, CBOR_BSTR, p->man_len);
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+int picosuit_get_info(const picosuit *p, picosuit_info *info)
+{
+    uint32_t i;
+
+    memset(info, 0, sizeof *info);
+    if (p->state < ST_READY || p->state > ST_DONE) {
+        return PICOSUIT_E_STATE;
+    }
+    info->sequence = p->sequence;
+    memcpy(info->digest, p->digest, 32);
+    info->envelope_len = 4u + (p->wrap_len < 24 ? 1u : p->wrap_len < 256 ? 2u : 3u) +
+                         p->wrap_len + 1u +
+                         (p->man_len < 24 ? 1u : p->man_len < 256 ? 2u : 3u) + p->man_len;
+    for (i = 0; i < p->signers; i++) {
+        info->rights |= p->rights[i];
+    }
+    info->signer = p->signer[p->chosen < p->signers ? p->chosen : 0];
+    info->components = p->components;
+    info->sections = p->sections;
+    return PICOSUIT_OK;
+}
+
+int picosuit_get_fetch(const picosuit *p, picosuit_fetch *fetch)
+{
+    uint32_t len;
+
+    memset(fetch, 0, sizeof *fetch);
+    if (p->state != ST_RUN || p->want == WANT_NONE) {
+        return PICOSUIT_E_STATE;
+    }
+    fetch->uri = man_bytes_at(p, p->fetch_uri, &len);
+    fetch->uri_len = (uint16_t)len;
+    fetch->args = man_bytes_at(p, p->fetch_args, &len);
+    fetch->args_len = (uint16_t)len;
+    fetch->offset = p->pay_off;
+    fetch->size = p->pay_wire;
+    fetch->passed = p->want == WANT_URI && !p->searched ? p->passed : 0;
+    fetch->where = p->want == WANT_URI ? PICOSUIT_WHERE_URI : PICOSUIT_WHERE_ENVELOPE;
+    fetch->component = p->component;
+    return PICOSUIT_OK;
+}
+
+int picosuit_payload(picosuit *p, const uint8_t *data, size_t len, size_t *used)
+{
+    int st = PICOSUIT_E_ARG;
+
+    if (used == NULL || (data == NULL && len > 0)) {
+        return st;
+    }
+    *used = 0;
+    st = picosuit_enter(p);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (picosuit_is_streaming(p) && p->want == WANT_URI) {
+        st = pay_push(p, data, len, used);
+    } else {
+        st = PICOSUIT_E_STATE;
+    }
+    return picosuit_leave(p, st);
+}
+
+int picosuit_payload_end(picosuit *p, int good)
+{
+    size_t used = 0;
+    int st = picosuit_enter(p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->ending ? !good : !picosuit_is_streaming(p) || p->want != WANT_URI) {
+        st = PICOSUIT_E_STATE;
+    } else if (!good) {
+        st = pay_fail(p, PICOSUIT_E_FETCH);
+    } else {
+        if (!p->ending) {
+            p->phase = PAY_FLUSH;
+            p->ending = 1;
+        }
+        st = picosuit_drive(p, p->head, 0, &used);
+    }
+    return picosuit_leave(p, st == PICOSUIT_MORE ? PICOSUIT_FETCH : st);
+}
+
+int picosuit_rewind(picosuit *p)
+{
+    int st = picosuit_enter(p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (p->data != NULL || p->state != ST_RUN ||
+        (p->want != WANT_ENVELOPE && !picosuit_is_streaming(p))) {
+        st = PICOSUIT_E_STATE;
+    } else {
+        rx_start(p, 1);
+        p->want = WANT_ENVELOPE;
+        p->searched = 1;
+    }
+    return picosuit_leave(p, st);
+}
+
+const picosuit_error *picosuit_last_error(const picosuit *p)
+{
+    return &p->error;
+}
+
+int picosuit_report(const picosuit *p, uint8_t *buf, size_t cap, size_t *len)
+{
+    *len = 0;
+#if PICOSUIT_WITH_REPORT
+    {
+        put_writer w;
+
+        if (p->magic != DEV_MAGIC) {
+            return PICOSUIT_E_STATE;
+        }
+        w.buf = buf;
+        w.cap = cap;
+        w.len = 0;
+        put_head(&w, CBOR_MAP, 3);
+        put_int(&w, 3);
+        put_head(&w, CBOR_ARRAY, 0); /* records went to the platform as they came */
+        put_int(&w, 4);
+        rep_result(p, &w);
+        put_int(&w, 99);
+        rep_reference(p, &w);
+        return rep_done(&w, len);
+    }
+#else
+    (void)p;
+    (void)buf;
+    (void)cap;
+    return PICOSUIT_E_UNSUPPORTED;
+#endif
+}
+
+int picosuit_capabilities(uint8_t *buf, size_t cap, size_t *len)
+{
+    *len = 0;
+#if PICOSUIT_WITH_REPORT
+    {
+        static const int8_t algs[] = {-16, PICOSUIT_ALG_ED25519, PICOSUIT_ALG_EDDSA,
+#if PICOSUIT_WITH_MAC
+                                      PICOSUIT_ALG_HMAC256,
+#endif
+#if PICOSUIT_WITH_ENCRYPTION
+                                      PICOSUIT_ALG_ECDH_ES_A128KW, PICOSUIT_ALG_A128KW,
+                                      COSE_CHACHA20_POLY1305
+#endif
+        };
+        put_writer w;
+        int32_t i;
+        uint32_t n = 0;
+
+        w.buf = buf;
+        w.cap = cap;
+        w.len = 0;
+        put_head(&w, CBOR_MAP, 4);
+        put_int(&w, 1); /* components: the platform's; the wildcard stands for them */
+        put_bytes(&w, (const uint8_t *)"\x81\x81\xf5", 3);
+        put_int(&w, 2);
+        for (i = 1; i <= 32; i++) {
+            n += chk_class(i) != CHK_UNKNOWN;
+        }
+        put_head(&w, CBOR_ARRAY, n);
+        for (i = 1; i <= 32; i++) {
+            if (chk_class(i) != CHK_UNKNOWN) {
+                put_int(&w, i);
+            }
+        }
+        put_int(&w, 3);
+        put_head(&w, CBOR_ARRAY, 14u - (PICOSUIT_WITH_ENCRYPTION ? 0 : 1u));
+        for (i = 1; i <= 25; i++) {
+            if ((man_is_parameter(i) && (i != MAN_ENCRYPTION || PICOSUIT_WITH_ENCRYPTION)) ||
+                i == MAN_STRICT_ORDER || i == MAN_SOFT_FAILURE) {
+                put_int(&w, i);
+            }
+        }
+        put_int(&w, 4);
+        put_head(&w, CBOR_ARRAY, sizeof algs);
+        for (n = 0; n < sizeof algs; n++) {
+            put_int(&w, algs[n]);
+        }
+        return rep_done(&w, len);
+    }
+#else
+    (void)buf;
+    (void)cap;
+    return PICOSUIT_E_UNSUPPORTED;
+#endif
+}
+
+const char *picosuit_strerror(int code)
+{
+#if PICOSUIT_WITH_STRINGS
+    static const struct {
+        int code;
+        const char *text;
+    } texts[] = {
+        {PICOSUIT_OK, "ok"},
+        {PICOSUIT_MORE, "more bytes wanted"},
+        {PICOSUIT_READY, "authenticated"},
+        {PICOSUIT_FETCH, "payload wanted"},
+        {PICOSUIT_AGAIN, "platform busy, repeat"},
+        {PICOSUIT_E_STATE, "call not allowed now"},
+        {PICOSUIT_E_ARG, "bad argument"},
+        {PICOSUIT_E_ROOM, "work buffer too small"},
+        {PICOSUIT_E_CBOR, "malformed or non-deterministic CBOR"},
+        {PICOSUIT_E_TYPE, "unexpected CBOR type"},
+        {PICOSUIT_E_ORDER, "map keys out of order"},
+        {PICOSUIT_E_BOUNDS, "item longer than its container"},
+        {PICOSUIT_E_TRUNCATED, "envelope truncated"},
+        {PICOSUIT_E_TRAILING, "trailing bytes"},
+        {PICOSUIT_E_LIMIT, "limit exceeded"},
+        {PICOSUIT_E_VALUE, "value not allowed"},
+        {PICOSUIT_E_TAG, "not a tagged SUIT envelope"},
+        {PICOSUIT_E_MEMBER, "unsupported member"},
+        {PICOSUIT_E_MISSING, "required member missing"},
+        {PICOSUIT_E_VERSION, "unsupported manifest version"},
+        {PICOSUIT_E_SEVERED, "severed member absent or not referenced"},
+        {PICOSUIT_E_COSE, "COSE structure not acceptable"},
+        {PICOSUIT_E_ALG, "unsupported algorithm"},
+        {PICOSUIT_E_AUTH, "not signed by a known key"},
+        {PICOSUIT_E_DIGEST, "digest mismatch"},
+        {PICOSUIT_E_RIGHTS, "signer lacks the right"},
+        {PICOSUIT_E_ROLLBACK, "older than the confirmed manifest"},
+        {PICOSUIT_E_COMPAT, "no vendor and class check"},
+        {PICOSUIT_E_COMPONENT, "unknown or repeated component"},
+        {PICOSUIT_E_INDEX, "component index out of range or not set"},
+        {PICOSUIT_E_COMMAND, "unsupported command"},
+        {PICOSUIT_E_SHARED, "command not allowed in shared sequence"},
+        {PICOSUIT_E_PARAM, "unsupported parameter"},
+        {PICOSUIT_E_SEQUENCE, "malformed command sequence"},
+        {PICOSUIT_E_SOFT, "soft-failure outside a nested sequence"},
+        {PICOSUIT_E_CONDITION, "condition is false"},
+        {PICOSUIT_E_TRY, "no alternative succeeded"},
+        {PICOSUIT_E_UNSET, "parameter not set"},
+        {PICOSUIT_E_TRANSIENT, "not possible with a transient component"},
+        {PICOSUIT_E_STEPS, "too many commands"},
+        {PICOSUIT_E_UNSUPPORTED, "not supported by this device"},
+        {PICOSUIT_E_INVOKE, "nothing was invoked"},
+        {PICOSUIT_E_FETCH, "payload not available"},
+        {PICOSUIT_E_LENGTH, "payload length wrong"},
+        {PICOSUIT_E_DECRYPT, "payload cannot be decrypted"},
+        {PICOSUIT_E_CAPACITY, "payload too large for component"},
+        {PICOSUIT_E_PLATFORM, "platform failure"},
+        {PICOSUIT_E_CRYPTO, "primitive refused its input"},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].code == code) {
+            return texts[i].text;
+        }
+    }
+    return "unknown status";
+#else
+    (void)code;
+    return "";
+#endif
+}
+
+uint32_t picosuit_version(void)
+{
+    return PICOSUIT_VERSION;
+}
+
+uint32_t picosuit_features(void)
+{
+    return PICOSUIT_WITH_ENCRYPTION | PICOSUIT_WITH_MAC << 1 | PICOSUIT_WITH_SEVERED << 2 |
+           PICOSUIT_WITH_INTEGRATED << 3 | PICOSUIT_WITH_SLOTS << 4 |
+           PICOSUIT_WITH_SWAP << 5 | PICOSUIT_WITH_REPORT << 6 | PICOSUIT_WITH_BOOT << 7 |
+           PICOSUIT_WITH_STRINGS << 8;
+}

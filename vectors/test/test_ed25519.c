@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Section 8, white box: scalars, digits, tables, and signatures: right, wrong, and at the
+ * edges of the policy.
+ */
+#include "test.h"
+
+static void ed25519_scalars(void) {
+    vec v;
+    uint8_t out[32];
+    for (vec_open(&v, "crypto/scalar.txt"); vec_next(&v);) {
+        const uint8_t *x = vec_hex(&v, "x", NULL);
+        TEST(vec_name(&v, "test_ed25519_scalar_"));
+        sc_reduce(out, x);
+        EXPECT_MEM(out, vec_hex(&v, "reduced", NULL), 32);
+        EXPECT(sc_is_reduced(x) == (vec_int(&v, "below") ? 0xffffffff : 0));
+        EXPECT(sc_is_reduced(out) == 0xffffffff);
+    }
+}
+
+/* The digits of a scalar add up to it again; they are odd, small enough and far enough
+ * apart. The sum is kept modulo 2^256 in bytes. */
+static void ed25519_digits_of(const uint8_t s[32], int32_t width) {
+    sc_digits d = {s, 253, -1, 0};
+    uint8_t sum[32] = {0};
+    int32_t last = 1000;
+    for (int32_t i = 253; i >= 0; i--) {
+        int32_t digit = sc_digit(&d, i, width), c = digit;
+        for (unsigned j = 0; j < 32; j++) { /* sum = 2 sum + digit */
+            c += 2 * sum[j];
+            sum[j] = (uint8_t)(c & 0xff);
+            c = c < 0 ? -1 : c / 256;
+        }
+        if (digit != 0) {
+            EXPECT((digit & 1) == 1 && digit < 1 << (width - 1) &&
+                   -digit < 1 << (width - 1));
+            EXPECT(i < last);
+            last = i;
+        }
+    }
+    EXPECT_MEM(sum, s, 32);
+}
+
+static void ed25519_digits(void) {
+    vec v;
+    uint8_t s[32];
+    for (int32_t width = 4; width <= 5; width++) {
+        TEST(width == 4 ? "test_ed25519_digits_4" : "test_ed25519_digits_5");
+        for (vec_open(&v, "crypto/scalar.txt"); vec_next(&v);) {
+            ed25519_digits_of(vec_hex(&v, "reduced", NULL), width);
+        }
+        for (unsigned i = 0; i < 4096; i++) { /* all short ones, at both ends */
+            memset(s, 0, sizeof s);
+            s[0] = (uint8_t)i;
+            s[1] = (uint8_t)(i >> 8);
+            ed25519_digits_of(s, width);
+            s[31] = (uint8_t)(i >> 7);
+            s[30] = (uint8_t)(i << 1);
+            ed25519_digits_of(s, width);
+        }
+    }
+}
+
+/* Canonical encodings of points, and of points only; small orders known as such. No right
+ * signature tells all of these apart: nobody knows a private key for p + 3. */
+static void ed25519_points(void) {
+    vec v;
+    for (vec_open(&v, "crypto/ed25519_point.txt"); vec_next(&v);) {
+        ge p, q;
+        ge_work w;
+        uint8_t out[32], key[32];
+        int is_good = vec_has(&v, "x");
+        memcpy(key, vec_hex(&v, "key", NULL), 32);
+        TEST(vec_name(&v, is_good ? "test_ed25519_point_" : "refuse_ed25519_point_"));
+        EXPECT_INT(ge_load_negative(&p, key), is_good);
+        if (!is_good) {
+            continue;
+        }
+        fe_store(out, &p.x);
+        EXPECT_MEM(out, vec_hex(&v, "x", NULL), 32);
+        fe_store(out, &p.y);
+        EXPECT_MEM(out, vec_hex(&v, "y", NULL), 32);
+        ge_store(out, &p); /* -A has the other sign, unless x = 0 */
+        key[31] = (uint8_t)(key[31] ^ (fe_is_zero(&p.x) ? 0 : 0x80));
+        EXPECT_MEM(out, key, 32);
+        w.p = p;
+        EXPECT(ge_table(&w) == (vec_int(&v, "small") ? 0 : 1));
+        q = p;
+        EXPECT(ge_is_small(&q) == (vec_int(&v, "small") ? 0xffffffff : 0));
+        ge_double(&p, 0);
+        ge_double(&p, 0);
+        ge_double(&p, 0);
+        EXPECT(fe_is_zero(&p.x) == (vec_int(&v, "small") ? 0xffffffff : 0));
+    }
+}
+
+static void ed25519_base(void) {
+    vec v;
+    unsigned i = 0;
+    for (vec_open(&v, "crypto/ed25519_base.txt"); vec_next(&v); i++) {
+        TEST(vec_name(&v, "test_ed25519_base_"));
+        EXPECT_INT(vec_int(&v, "name"), 2 * i + 1);
+        EXPECT_MEM(ge_base[i], vec_hex(&v, "sum", NULL), 32);
+        EXPECT_MEM(ge_base[i] + 32, vec_hex(&v, "diff", NULL), 32);
+        EXPECT_MEM(ge_base[i] + 64, vec_hex(&v, "t2d", NULL), 32);
+    }
+    CHECK("test_ed25519_base_complete", i == sizeof ge_base / sizeof ge_base[0]);
+}
+
+/* Each bit of signature and key, every fifth of the message, a longer and a shorter one.
+ */
+static void ed25519_refuse(const uint8_t *sig, const uint8_t *key, const uint8_t *data,
+                           size_t len) {
+    uint8_t *s = guard_copy(sig, 64), *k = guard_copy(key, 32), *d;
+    for (unsigned i = 0; i < 512; i++) {
+        s[i / 8] = (uint8_t)(s[i / 8] ^ 1u << i % 8);
+        EXPECT_INT(picosuit_ed25519_verify(s, key, data, len), PICOSUIT_E_CRYPTO);
+        s[i / 8] = sig[i / 8];
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        k[i / 8] = (uint8_t)(k[i / 8] ^ 1u << i % 8);
+        EXPECT_INT(picosuit_ed25519_verify(sig, k, data, len), PICOSUIT_E_CRYPTO);
+        k[i / 8] = key[i / 8];
+    }
+    d = guard_copy(data, len);
+    for (size_t i = 0; i < 8 * len; i += 5) {
+        d[i / 8] = (uint8_t)(d[i / 8] ^ 1u << i % 8);
+        EXPECT_INT(picosuit_ed25519_verify(sig, key, d, len), PICOSUIT_E_CRYPTO);
+        d[i / 8] = data[i / 8];
+    }
+    guard_free(d);
+    d = guard_alloc(len + 1);
+    memcpy(d, data, len);
+    d[len] = 0;
+    EXPECT_INT(picosuit_ed25519_verify(sig, key, d, len + 1), PICOSUIT_E_CRYPTO);
+    if (len > 0) {
+        EXPECT_INT(picosuit_ed25519_verify(sig, key, d, len - 1), PICOSUIT_E_CRYPTO);
+    }
+    guard_free(d);
+    guard_free(s);
+    guard_free(k);
+}
+
+void suite_ed25519(void) {
+    vec v;
+    unsigned accepted = 0;
+    ed25519_scalars();
+    ed25519_digits();
+    ed25519_points();
+    ed25519_base();
+    for (vec_open(&v, "crypto/ed25519.txt"); vec_next(&v);) {
+        size_t len;
+        const uint8_t *data = vec_hex(&v, "data", &len);
+        const uint8_t *key = vec_hex(&v, "key", NULL), *sig = vec_hex(&v, "sig", NULL);
+        TEST(vec_name(&v, "test_ed25519_"));
+        EXPECT_INT(picosuit_ed25519_verify(sig, key, data, len), PICOSUIT_OK);
+        if (len <= 64) {
+            TEST(vec_name(&v, "refuse_ed25519_changed_"));
+            ed25519_refuse(sig, key, data, len);
+        }
+    }
+    for (vec_open(&v, "crypto/ed25519_edge.txt"); vec_next(&v);) {
+        size_t len;
+        const uint8_t *data = vec_hex(&v, "data", &len);
+        int is_good = (int)vec_int(&v, "accept");
+        TEST(vec_name(&v, is_good ? "test_ed25519_edge_" : "refuse_ed25519_edge_"));
+        EXPECT_INT(picosuit_ed25519_verify(vec_hex(&v, "sig", NULL),
+                                           vec_hex(&v, "key", NULL), data, len),
+                   is_good ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
+        accepted += is_good && memcmp(vec_get(&v, "name"), "speccheck_", 10) == 0;
+    }
+    CHECK("test_ed25519_speccheck_accepts_one", accepted == 1);
+}
