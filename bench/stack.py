@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Worst-case stack of each public function on Cortex-M0, bounded statically.
+
+Frames from gcc -fstack-usage (and from the pushes seen in the disassembly, for libgcc and
+assembly), calls from the disassembly of the linked image. The stack of platform callbacks,
+which are called through pointers, is the port's and counts as 0: the functions that call
+them are printed. Recursion and frames of unknown size fail. Figures: build/now/stack.csv.
+
+Painted figures (build/painted/*.csv, lines `function,bytes`, written by runs under QEMU) are
+compared: none may be above its bound, and the worst must be within 10 % of it.
+
+usage: stack.py [--quiet]"""
+
+import sys
+
+import arm
+
+TOLERANCE = 0.10
+
+
+def painted():
+    """{function: bytes}: the largest figure of all painted runs."""
+    table = {}
+    for path in sorted((arm.OUT / "painted").glob("*.csv")):
+        for line in path.read_text().splitlines():
+            name, size = line.split(",")
+            table[name] = max(int(size), table.get(name, 0))
+    return table
+
+
+def compare(static):
+    """Painted figures against their bounds; a list of problems."""
+    problems, seen = [], [(n, size) for n, size in painted().items() if n in static]
+    for name, size in seen:
+        print(f"  painted {name}: {size} of {static[name][0]}")
+        if size > static[name][0]:
+            problems.append(f"{name}: painted {size} bytes, above the bound {static[name][0]}")
+    if seen:
+        name, size = max(seen, key=lambda s: s[1])
+        if size < (1 - TOLERANCE) * static[name][0]:
+            problems.append(f"{name}: painted {size} bytes, more than 10 % below its bound")
+    return problems
+
+
+def main():
+    quiet = "--quiet" in sys.argv[1:]
+    core = arm.compile_default("default", "-DPICOSUIT_WITH_STRINGS=0")
+    su = arm.frames(core)
+    table = arm.functions(arm.link(core), su)
+    result = {f: arm.worst(table, f) for f in arm.exports(core)}
+    top = max(result, key=lambda f: result[f][0])
+    arm.record("stack", {"stack_worst": result[top][0]})
+    problems = [f"frame of unknown size: {f}" for f in su if su[f][1] != "static"]
+    if not quiet:
+        print("Cortex-M0, gcc -Os, portable C; bytes of stack, callbacks not counted")
+        for f in sorted(result, key=lambda f: -result[f][0]):
+            print(f"  {result[f][0]:5}  {f}")
+        print(f"  the worst path, {result[top][0]} bytes:")
+        for f in result[top][1]:
+            print(f"    {table[f].frame:5}  {f}")
+        pointers = sorted(f.name for f in table.values() if f.is_indirect)
+        print(f"  callbacks are called by: {' '.join(pointers) or 'none'}")
+        problems += compare(result)
+    for p in problems:
+        print(f"stack: FAIL {p}")
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    main()
