@@ -5066,6 +5066,7 @@ static int run_all(picosuit *p)
 
 #define RX_FOUND 0x200 /* the wanted payload begins */
 #define RX_ENDED 0x201 /* no more members */
+#define RX_WRAPPER 0x202 /* the wrapper is complete: rx_verify comes next */
 
 /* p->rx_sink */
 #define RX_HASH 1u
@@ -5451,7 +5452,8 @@ static int rx_is_ready(const picosuit *p, const uint8_t *data, size_t left)
                                      *data >> 5 == CBOR_TSTR);
 }
 
-/* Takes bytes: MORE (all were taken), READY (once), FOUND, ENDED, AGAIN or an error. */
+/* Takes bytes: MORE (all were taken), WRAPPER and READY (once each), FOUND, ENDED, or an
+ * error. */
 static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
 {
     int st = PICOSUIT_OK;
@@ -5463,8 +5465,7 @@ static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
         }
         switch (p->rx_state) {
         case RX_VERIFY:
-            st = rx_verify(p);
-            break;
+            return RX_WRAPPER;
         case RX_TEXT:
             st = rx_text(p, data, len, used);
             break;
@@ -6002,6 +6003,13 @@ static int picosuit_receive(picosuit *p, const uint8_t *data, size_t len, size_t
 {
     int st = rx_run(p, data, len, used);
 
+    if (st == RX_WRAPPER) { /* not inside rx_run: a running procedure calls that, too, and
+                               the deepest stack is below one of the two only */
+        st = rx_verify(p);
+        if (st == PICOSUIT_OK) {
+            st = rx_run(p, data, len, used);
+        }
+    }
     if (st == PICOSUIT_READY) {
         p->state = ST_READY;
         p->label = 0;
