@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What fuzz targets share: a device in memory that stops the program when a rule is broken, and
- * the loop of a device, with the input in parts that the input itself decides.
+ * What fuzz targets share: a device in memory that stops the program when a rule is
+ * broken, and the loop of a device, with the input in parts that the input itself
+ * decides.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -20,12 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define FUZZ_WORK 2048
 #define FUZZ_CALLS 100000 /* then it hangs */
 
-#define MUST(cond)                                                                         \
-    do {                                                                                   \
-        if (!(cond)) {                                                                     \
-            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #cond);             \
-            abort();                                                                       \
-        }                                                                                  \
+#define MUST(cond)                                                                       \
+    do {                                                                                 \
+        if (!(cond)) {                                                                   \
+            fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #cond);           \
+            abort();                                                                     \
+        }                                                                                \
     } while (0)
 
 typedef struct {
@@ -84,8 +85,7 @@ static const struct {
     {"\x6f\xcd\xec\x2f\x18\x0e\xba\x6f\x33\xbe\x21\xca\x9a\x67\x02\xc6"
      "\x02\x1a\x4b\x76\x64\xf8\x84\x56\x4d\xfb\x9a\x5d\xae\x79\x25\xc8",
      32, -29, 0, 6},
-    {"\x48\xd4\xc2\xf0\x29\x92\x1a\xaf\xc8\x03\x57\x7a\x13\x6d\x9c\x9b",
-     16, -3, 0, 7},
+    {"\x48\xd4\xc2\xf0\x29\x92\x1a\xaf\xc8\x03\x57\x7a\x13\x6d\x9c\x9b", 16, -3, 0, 7},
     {"", 0, -9, 27, 9},
 };
 
@@ -96,8 +96,8 @@ static int fuzz_purpose(int32_t alg) {
                : PICOSUIT_PURPOSE_VERIFY;
 }
 
-static int fuzz_key(void *dev, int purpose, unsigned n, const uint8_t *kid, size_t kid_len,
-                    picosuit_key *out) {
+static int fuzz_key(void *dev, int purpose, unsigned n, const uint8_t *kid,
+                    size_t kid_len, picosuit_key *out) {
     fuzz_device *d = (fuzz_device *)dev;
     (void)kid;
     (void)kid_len;
@@ -151,11 +151,12 @@ static int fuzz_component(void *dev, unsigned signer, const uint8_t *id, size_t 
     return 0;
 }
 
-static int fuzz_identity(void *dev, unsigned component, int what, unsigned n, uint8_t *buf) {
-    static const uint8_t ids[2][16] = {{0xfa, 0x6b, 0x4a, 0x53, 0xd5, 0xad, 0x5f, 0xdf, 0xbe, 0x9d,
-                                        0xe6, 0x63, 0xe4, 0xd4, 0x1f, 0xfe},
-                                       {0x14, 0x92, 0xaf, 0x14, 0x25, 0x69, 0x5e, 0x48, 0xbf, 0x42,
-                                        0x9b, 0x2d, 0x51, 0xf2, 0xab, 0x45}};
+static int fuzz_identity(void *dev, unsigned component, int what, unsigned n,
+                         uint8_t *buf) {
+    static const uint8_t ids[2][16] = {{0xfa, 0x6b, 0x4a, 0x53, 0xd5, 0xad, 0x5f, 0xdf,
+                                        0xbe, 0x9d, 0xe6, 0x63, 0xe4, 0xd4, 0x1f, 0xfe},
+                                       {0x14, 0x92, 0xaf, 0x14, 0x25, 0x69, 0x5e, 0x48,
+                                        0xbf, 0x42, 0x9b, 0x2d, 0x51, 0xf2, 0xab, 0x45}};
     MUST(component < FUZZ_HANDLES);
     if (fuzz_waits((fuzz_device *)dev)) {
         return PICOSUIT_AGAIN;
@@ -179,7 +180,8 @@ static int fuzz_is_stored(unsigned component) {
     return component < FUZZ_HANDLES && component != 4 && component != 8;
 }
 
-static int fuzz_size(void *dev, unsigned component, uint32_t *stored, uint32_t *capacity) {
+static int fuzz_size(void *dev, unsigned component, uint32_t *stored,
+                     uint32_t *capacity) {
     fuzz_device *d = (fuzz_device *)dev;
     MUST(fuzz_is_stored(component));
     *stored = d->stored[component];
@@ -187,7 +189,8 @@ static int fuzz_size(void *dev, unsigned component, uint32_t *stored, uint32_t *
     return fuzz_waits(d) ? PICOSUIT_AGAIN : 0;
 }
 
-static int fuzz_read(void *dev, unsigned component, uint32_t off, uint8_t *buf, size_t cap) {
+static int fuzz_read(void *dev, unsigned component, uint32_t off, uint8_t *buf,
+                     size_t cap) {
     fuzz_device *d = (fuzz_device *)dev;
     MUST(fuzz_is_stored(component) && d->armed && cap >= 1 && cap <= 64);
     MUST(off <= d->stored[component] && cap <= d->stored[component] - off);
@@ -263,8 +266,8 @@ static int fuzz_swap(void *dev, unsigned component, unsigned source) {
     return 0;
 }
 
-static int fuzz_verify(void *dev, const picosuit_key *key, const uint8_t *data, size_t len,
-                       const uint8_t *sig, size_t sig_len) {
+static int fuzz_verify(void *dev, const picosuit_key *key, const uint8_t *data,
+                       size_t len, const uint8_t *sig, size_t sig_len) {
     (void)dev;
     (void)data;
     (void)sig;
@@ -274,8 +277,9 @@ static int fuzz_verify(void *dev, const picosuit_key *key, const uint8_t *data, 
 }
 
 static const picosuit_platform fuzz_platform = {
-    fuzz_key,   fuzz_component, fuzz_identity, fuzz_slot,     fuzz_size, fuzz_read,   fuzz_begin,
-    fuzz_write, fuzz_end,       fuzz_invoke,   fuzz_sequence, fuzz_swap, fuzz_verify, NULL,
+    fuzz_key,      fuzz_component, fuzz_identity, fuzz_slot, fuzz_size,
+    fuzz_read,     fuzz_begin,     fuzz_write,    fuzz_end,  fuzz_invoke,
+    fuzz_sequence, fuzz_swap,      fuzz_verify,   NULL,
 };
 
 /* -- the loop of a device -- */
@@ -297,7 +301,8 @@ static int fuzz_feed(fuzz_loop *f, int is_again) {
     size_t n = f->len - f->pos, used = 0;
     int st;
     if (n == 0) {
-        return is_again ? picosuit_feed(&f->d->p, NULL, 0, &used) : picosuit_feed_end(&f->d->p);
+        return is_again ? picosuit_feed(&f->d->p, NULL, 0, &used)
+                        : picosuit_feed_end(&f->d->p);
     }
     if (f->how == FUZZ_PARTS) {
         size_t most = fuzz_next(f->d) % 4 == 0 ? 200 : 12;
@@ -393,9 +398,10 @@ static int fuzz_step(fuzz_loop *f, int st, fuzz_outcome *out) {
     case PICOSUIT_FETCH: return fuzz_fetch(f);
     default:
         MUST(st == PICOSUIT_AGAIN);
-        return f->how == FUZZ_OPEN && !out->is_ready ? picosuit_open(&f->d->p, f->data, f->len)
-               : f->d->armed                         ? picosuit_run(&f->d->p)
-                                                     : fuzz_feed(f, 1);
+        return f->how == FUZZ_OPEN && !out->is_ready
+                   ? picosuit_open(&f->d->p, f->data, f->len)
+               : f->d->armed ? picosuit_run(&f->d->p)
+                             : fuzz_feed(f, 1);
     }
 }
 

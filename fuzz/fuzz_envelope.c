@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
- * Raw bytes into the receiver, three times: whole, in parts with a platform that is often not
- * ready, and from memory. The outcome must be the same, and nothing may happen before begin.
+ * Raw bytes into the receiver, three times: whole, in parts with a platform that is often
+ * not ready, and from memory. The outcome must be the same, and nothing may happen before
+ * begin.
  *
- * Then once more below the signature: the manifest digest (and those of severed members) are put
- * right and an authentication block is added that this device accepts, so that a change of any
- * byte of the manifest reaches the checks and the interpreter.
+ * Then once more below the signature: the manifest digest (and those of severed members)
+ * are put right and an authentication block is added that this device accepts, so that a
+ * change of any byte of the manifest reaches the checks and the interpreter.
  */
 #include "fuzz.h"
 
 /* -- SHA-256 of our own, FIPS 180-4: the library's is not public in this build -- */
 
 static const uint32_t sha_k[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
+    0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
+    0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
+    0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7,
+    0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+    0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b,
+    0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116,
+    0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+    0xc67178f2};
 
 static uint32_t rotr(uint32_t x, unsigned n) {
     return x >> n | x << (32 - n);
@@ -103,7 +106,8 @@ static unsigned head(bytes *b, size_t *value) {
 }
 
 /* A member with a byte string as value: where it begins, and the byte behind it. */
-static int member(bytes *b, unsigned *key_major, size_t *key, size_t *from, size_t *body) {
+static int member(bytes *b, unsigned *key_major, size_t *key, size_t *from,
+                  size_t *body) {
     size_t len;
     *key_major = head(b, key);
     if (*key_major == 3 && *key <= b->end - b->at) {
@@ -130,7 +134,8 @@ static void patch(uint8_t *manifest, size_t len, size_t key, const uint8_t diges
     }
 }
 
-/* Wrapper of one COSE_Sign1 block, alg -9, signature h'59'; the digest comes at WRAPPER_DIGEST. */
+/* Wrapper of one COSE_Sign1 block, alg -9, signature h'59'; the digest comes at
+ * WRAPPER_DIGEST. */
 static const uint8_t wrapper[52] = {0x58, 0x32, 0x82, 0x58, 0x24, 0x82, 0x2f, 0x58, 0x20};
 static const uint8_t block[11] = {0x4a, 0xd2, 0x84, 0x43, 0xa1, 0x01,
                                   0x28, 0xa0, 0xf6, 0x41, 0x59};

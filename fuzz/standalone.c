@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs a fuzz target with any compiler: replays files and folders, then changes them blindly.
- * usage: target [-t seconds] [-n runs] [-s seed] file or folder...
- * An input that stops the program is written to crash-<seed>-<run>.
+ * Runs a fuzz target with any compiler: replays files and folders, then changes them
+ * blindly. usage: target [-t seconds] [-n runs] [-s seed] file or folder... An input that
+ * stops the program is written to crash-<seed>-<run>.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <dirent.h>
@@ -38,7 +38,8 @@ static void save(void) {
     if (f != NULL) {
         fwrite(now, 1, now_len, f);
         fclose(f);
-        fprintf(stderr, "input of %lu bytes written to %s\n", (unsigned long)now_len, name);
+        fprintf(stderr, "input of %lu bytes written to %s\n", (unsigned long)now_len,
+                name);
     }
 }
 
@@ -159,9 +160,10 @@ static size_t below(size_t n) {
 
 /* Heads and labels that mean something to this format. */
 static const uint8_t interesting[] = {
-    0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x0c, 0x0e, 0x0f, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
-    0x18, 0x19, 0x1a, 0x1b, 0x1f, 0x20, 0x40, 0x58, 0x59, 0x5f, 0x60, 0x78, 0x80, 0x81, 0x82,
-    0x83, 0x84, 0x98, 0x9f, 0xa0, 0xa1, 0xb8, 0xbf, 0xd2, 0xd8, 0xf4, 0xf5, 0xf6, 0xff};
+    0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x0c, 0x0e, 0x0f, 0x12, 0x13,
+    0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1f, 0x20, 0x40,
+    0x58, 0x59, 0x5f, 0x60, 0x78, 0x80, 0x81, 0x82, 0x83, 0x84, 0x98,
+    0x9f, 0xa0, 0xa1, 0xb8, 0xbf, 0xd2, 0xd8, 0xf4, 0xf5, 0xf6, 0xff};
 
 static size_t change(uint8_t *buf, size_t len) {
     size_t at = below(len), n = 1 + below(8), other = below(len);
@@ -199,8 +201,7 @@ static size_t change(uint8_t *buf, size_t len) {
         memmove(buf + at + n, buf + at, len - at);
         memmove(buf + at, buf + (other < at ? other : at + n < len ? at + n : at), n);
         return len + n;
-    default: /* the end goes */
-        return random32() % 8 == 0 ? at : len;
+    default: /* the end goes */ return random32() % 8 == 0 ? at : len;
     }
 }
 
@@ -235,7 +236,9 @@ int main(int argc, char **argv) {
         } else if (strcmp(argv[i], "-s") == 0 || strcmp(argv[i], "-seed") == 0) {
             seed = v;
         } else {
-            fprintf(stderr, "usage: %s [-t seconds] [-n runs] [-s seed] file or folder...\n", *argv);
+            fprintf(stderr,
+                    "usage: %s [-t seconds] [-n runs] [-s seed] file or folder...\n",
+                    *argv);
             return 2;
         }
     }
@@ -249,7 +252,8 @@ int main(int argc, char **argv) {
     }
     unsigned long replayed = run_n;
     time_t end = time(NULL) + (time_t)seconds;
-    while (corpus_n > 0 && (run_n - replayed < runs || (seconds > 0 && time(NULL) < end))) {
+    while (corpus_n > 0 &&
+           (run_n - replayed < runs || (seconds > 0 && time(NULL) < end))) {
         mutate_once();
     }
     printf("%lu files replayed, %lu inputs made from them (seed %lu)\n", replayed,

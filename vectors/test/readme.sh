@@ -29,7 +29,7 @@ check() {
 same() { diff "$1" "$2"; }
 is_target() { grep -q "^$1:\|^\.PHONY:.* $1\( \|$\)" Makefile; }
 
-# A refusal of the index, a record that test_receive runs, a row of test_commands, or a literal name.
+# A refusal of the index, a record that test_receive runs, a row of test_commands, or a literal.
 is_test() {
     grep -qs "^name = $1\$" vectors/refuse/index.txt && return
     grep -qs "^name = ${1#test_receive_}\$" vectors/suit/index.txt && return

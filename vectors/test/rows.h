@@ -2,8 +2,8 @@
  *
  * Manifests made from a few words, for tests that are tables.
  *
- * The device of a row holds A in component 0, B in 1 and C in 2; the URIs "a", "b" and "c" give
- * the same contents.
+ * The device of a row holds A in component 0, B in 1 and C in 2; the URIs "a", "b" and
+ * "c" give the same contents.
  */
 #ifndef ROWS_H
 #define ROWS_H
@@ -12,9 +12,12 @@
 
 #include "simdev.h"
 
-#define SUM_A "<<[-16 h'bf332c69c164c8c06e333f5c4b3ee5072c9de334d2f9fbbdc4cc01dcfc685d45']>>"
-#define SUM_B "<<[-16 h'3b04dfacc96619600e0a8749b05719b366c1f058ab5786ceaa8d2833c7212dfd']>>"
-#define SUM_C "<<[-16 h'9ebeb31e12b687e6275237f26c39d3e3179d2362260141b4f41171b20ef03358']>>"
+#define SUM_A                                                                            \
+    "<<[-16 h'bf332c69c164c8c06e333f5c4b3ee5072c9de334d2f9fbbdc4cc01dcfc685d45']>>"
+#define SUM_B                                                                            \
+    "<<[-16 h'3b04dfacc96619600e0a8749b05719b366c1f058ab5786ceaa8d2833c7212dfd']>>"
+#define SUM_C                                                                            \
+    "<<[-16 h'9ebeb31e12b687e6275237f26c39d3e3179d2362260141b4f41171b20ef03358']>>"
 #define IS_A "3 " SUM_A " 14 100"
 #define IS_B "3 " SUM_B " 14 200"
 #define IS_C "3 " SUM_C " 14 300"
@@ -55,7 +58,8 @@ static void row_payloads(sim_case *c) {
 
 /* What a row uses, bits as picosuit_features: component-slot, swap. */
 static unsigned row_needs(const char *text) {
-    unsigned needs = strstr(text, " 5 15") != NULL || strstr(text, "{5 ") != NULL ? 16 : 0;
+    unsigned needs =
+        strstr(text, " 5 15") != NULL || strstr(text, "{5 ") != NULL ? 16 : 0;
     return needs | (strstr(text, "31 0") != NULL ? 32u : 0u);
 }
 

@@ -80,13 +80,16 @@ static const struct {
 } codes[] = {
 #define CODE(x) {#x, PICOSUIT_##x},
     CODE(OK) CODE(E_STATE) CODE(E_ARG) CODE(E_ROOM) CODE(E_CBOR) CODE(E_TYPE)
-    CODE(E_ORDER) CODE(E_BOUNDS) CODE(E_TRUNCATED) CODE(E_TRAILING) CODE(E_LIMIT)
-    CODE(E_VALUE) CODE(E_TAG) CODE(E_MEMBER) CODE(E_MISSING) CODE(E_VERSION)
-    CODE(E_SEVERED) CODE(E_COSE) CODE(E_ALG) CODE(E_AUTH) CODE(E_DIGEST) CODE(E_RIGHTS)
-    CODE(E_ROLLBACK) CODE(E_COMPAT) CODE(E_COMPONENT) CODE(E_INDEX) CODE(E_COMMAND)
-    CODE(E_SHARED) CODE(E_PARAM) CODE(E_SEQUENCE) CODE(E_SOFT) CODE(E_CONDITION)
-    CODE(E_TRY) CODE(E_UNSET) CODE(E_TRANSIENT) CODE(E_STEPS) CODE(E_UNSUPPORTED) CODE(E_INVOKE)
-    CODE(E_FETCH) CODE(E_LENGTH) CODE(E_DECRYPT) CODE(E_CAPACITY) CODE(E_PLATFORM)
+        CODE(E_ORDER) CODE(E_BOUNDS) CODE(E_TRUNCATED) CODE(E_TRAILING) CODE(E_LIMIT)
+            CODE(E_VALUE) CODE(E_TAG) CODE(E_MEMBER) CODE(E_MISSING) CODE(E_VERSION)
+                CODE(E_SEVERED) CODE(E_COSE) CODE(E_ALG) CODE(E_AUTH) CODE(E_DIGEST)
+                    CODE(E_RIGHTS) CODE(E_ROLLBACK) CODE(E_COMPAT) CODE(E_COMPONENT)
+                        CODE(E_INDEX) CODE(E_COMMAND) CODE(E_SHARED) CODE(E_PARAM)
+                            CODE(E_SEQUENCE) CODE(E_SOFT) CODE(E_CONDITION) CODE(E_TRY)
+                                CODE(E_UNSET) CODE(E_TRANSIENT) CODE(E_STEPS)
+                                    CODE(E_UNSUPPORTED) CODE(E_INVOKE) CODE(E_FETCH)
+                                        CODE(E_LENGTH) CODE(E_DECRYPT) CODE(E_CAPACITY)
+                                            CODE(E_PLATFORM)
 #undef CODE
 };
 
@@ -122,8 +125,9 @@ static long long optional(const vec *v, const char *key) {
 
 /* Words of `needs`, as bits of picosuit_features. */
 static unsigned case_needs(const char *text) {
-    static const char *const words[] = {"ENCRYPTION", "MAC",    "SEVERED", "INTEGRATED", "SLOTS",
-                                        "SWAP",       "REPORT", "BOOT",    "STRINGS"};
+    static const char *const words[] = {"ENCRYPTION", "MAC",   "SEVERED",
+                                        "INTEGRATED", "SLOTS", "SWAP",
+                                        "REPORT",     "BOOT",  "STRINGS"};
     unsigned needs = 0;
     for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
         needs |= strstr(text, words[i]) != NULL ? 1u << i : 0u;

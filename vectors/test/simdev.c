@@ -32,13 +32,24 @@ static const struct {
     {"\x81\x41t", 3, PICOSUIT_TRANSIENT, 0},
     {"\x81\x47trusted", 9, PICOSUIT_TRUSTED, 8192},
     {"\x81\x44keys", 6, PICOSUIT_STORED | PICOSUIT_KIND_KEYS, 1024},
-    {"\x81\x46" "denied", 8, PICOSUIT_STORED, 1024},
+    {"\x81\x46"
+     "denied",
+     8, PICOSUIT_STORED, 1024},
     {"\x81\x41u", 3, PICOSUIT_TRANSIENT, 0},
     {"\x80", 1, PICOSUIT_STORED, 1024},
-    {"\x84\x43usr\x43" "bin\x43" "env\x58\x40", 79, PICOSUIT_STORED, 1024}, /* h'00..3f' */
+    {"\x84\x43usr\x43"
+     "bin\x43"
+     "env\x58\x40",
+     79, PICOSUIT_STORED, 1024}, /* h'00..3f' */
     {"\x81\x40", 2, PICOSUIT_STORED, 1024},
-    {"\x82\x42" "ab\x41" "c", 6, PICOSUIT_STORED, 1024},
-    {"\x82\x41" "a\x42" "bc", 6, PICOSUIT_STORED, 1024},
+    {"\x82\x42"
+     "ab\x41"
+     "c",
+     6, PICOSUIT_STORED, 1024},
+    {"\x82\x41"
+     "a\x42"
+     "bc",
+     6, PICOSUIT_STORED, 1024},
 };
 
 void sim_broken(sim *s, const char *why) {
@@ -96,7 +107,8 @@ static void erase(sim *s, const sim_flash *f, uint32_t at) {
     s->n.erases++;
 }
 
-static void program(sim *s, const sim_flash *f, uint32_t at, const uint8_t *data, uint32_t len) {
+static void program(sim *s, const sim_flash *f, uint32_t at, const uint8_t *data,
+                    uint32_t len) {
     for (uint32_t i = 0; i < len; i += SIM_UNIT) {
         uint32_t n = len - i < SIM_UNIT ? len - i : SIM_UNIT;
         if (!tick(s)) {
@@ -107,7 +119,8 @@ static void program(sim *s, const sim_flash *f, uint32_t at, const uint8_t *data
             }
             return;
         }
-        rule(s, s->done[(f->base + at + i) / SIM_UNIT] == 0, "a unit was programmed twice");
+        rule(s, s->done[(f->base + at + i) / SIM_UNIT] == 0,
+             "a unit was programmed twice");
         rule(s, *torn(s, f, at + i) == 0, "programmed in a half erased page");
         s->done[(f->base + at + i) / SIM_UNIT] = 1;
         memcpy(s->cell + f->base + at + i, data + i, n);
@@ -155,9 +168,9 @@ static void erase_from(sim *s, const sim_flash *f, uint32_t at) {
 static uint32_t prepare(sim *s, const sim_flash *f, const uint8_t *id, uint32_t size) {
     const uint8_t *m = s->cell + f->base + f->capacity;
     uint32_t have = 0;
-    if (last_used(s, f) < size && memcmp(m + ID_AT, id, 32) == 0 && m[LEN_AT] == s->erased &&
-        m[LEN_AT + 1] == s->erased && m[LEN_AT + 2] == s->erased &&
-        m[LEN_AT + 3] == s->erased) {
+    if (last_used(s, f) < size && memcmp(m + ID_AT, id, 32) == 0 &&
+        m[LEN_AT] == s->erased && m[LEN_AT + 1] == s->erased &&
+        m[LEN_AT + 2] == s->erased && m[LEN_AT + 3] == s->erased) {
         have = last_used(s, f);
         erase_from(s, f, have);
         return have;
@@ -200,9 +213,10 @@ static uint64_t mix(uint64_t h, const void *data, size_t len) {
     return h;
 }
 
-/* Common to all: what is injected. 0: go on. `a`, `b`, `c` and data make up the question. */
-static int enter(sim *s, int callback, uint64_t a, uint64_t b, uint64_t c, const void *data,
-                 size_t len) {
+/* Common to all: what is injected. 0: go on. `a`, `b`, `c` and data make up the question.
+ */
+static int enter(sim *s, int callback, uint64_t a, uint64_t b, uint64_t c,
+                 const void *data, size_t len) {
     uint64_t q[4] = {(uint64_t)callback, a, b, c};
     uint64_t h = mix(mix(0xcbf29ce484222325u, q, sizeof q), data, data ? len : 0) | 1;
     if (s->hook != NULL) {
@@ -273,7 +287,8 @@ static int cb_key(void *dev, int purpose, unsigned n, const uint8_t *kid, size_t
     rule(s, kid != NULL || kid_len == 0, "no kid, but a length");
     for (size_t i = 0; i < key_n; i++) {
         const sim_key *k = &keys[i];
-        int is_here = k->id != 0 && (k->alg != -9 || s->platform.verify == sim_verify_any);
+        int is_here =
+            k->id != 0 && (k->alg != -9 || s->platform.verify == sim_verify_any);
         if (is_here && fits(k->alg, purpose) && is_kid(k, kid, kid_len) && n-- == 0) {
             out->key = k->key;
             out->key_len = (uint16_t)k->key_len;
@@ -297,7 +312,8 @@ static uint8_t handle_of(const uint8_t *id, size_t id_len) {
             return i;
         }
     }
-    int is_one = id_len == 3 && id[0] == 0x81 && id[1] == 0x41 && id[2] >= 32 && id[2] < 64;
+    int is_one =
+        id_len == 3 && id[0] == 0x81 && id[1] == 0x41 && id[2] >= 32 && id[2] < 64;
     return is_one ? id[2] : SIM_SLOTS;
 }
 
@@ -316,7 +332,8 @@ static int cb_component(void *dev, unsigned signer, const uint8_t *id, size_t id
     return *handle == SIM_DENIED && signer != 3 ? PICOSUIT_E_RIGHTS : 1;
 }
 
-static int cb_identity(void *dev, unsigned component, int what, unsigned n, uint8_t *buf) {
+static int cb_identity(void *dev, unsigned component, int what, unsigned n,
+                       uint8_t *buf) {
     sim *s = (sim *)dev;
     int st = enter(s, SIM_IDENTITY, component, (uint64_t)what, n, NULL, 0);
     const uint8_t *from = what == PICOSUIT_ID_VENDOR   ? vendor_id
@@ -353,13 +370,14 @@ static int cb_size(void *dev, unsigned component, uint32_t *stored, uint32_t *ca
     return st;
 }
 
-static int cb_read(void *dev, unsigned component, uint32_t off, uint8_t *buf, size_t cap) {
+static int cb_read(void *dev, unsigned component, uint32_t off, uint8_t *buf,
+                   size_t cap) {
     sim *s = (sim *)dev;
     int st = enter(s, SIM_READ, component, off, cap, NULL, 0);
     const sim_flash *f = storage(s, component);
     uint32_t end = s->open == (int)component ? s->open_at
-                   : f->fixed               ? f->capacity
-                                            : closed(s, f);
+                   : f->fixed                ? f->capacity
+                                             : closed(s, f);
     rule(s, cap >= 1 && cap <= 64, "a read of nothing or of more than 64 bytes");
     if (off > end || cap > end - off) {
         sim_broken(s, "a read of what is not stored");
@@ -528,7 +546,8 @@ int sim_same_flash(const sim *a, const sim *b) {
         uint32_t len = f->capacity + a->page;
         if (f->capacity > 0 && (b->touched >> i & 1u) == 0 &&
             (memcmp(a->cell + f->base, b->cell + f->base, len) != 0 ||
-             memcmp(a->done + f->base / SIM_UNIT, b->done + f->base / SIM_UNIT, len / SIM_UNIT))) {
+             memcmp(a->done + f->base / SIM_UNIT, b->done + f->base / SIM_UNIT,
+                    len / SIM_UNIT))) {
             return 0;
         }
     }
@@ -600,8 +619,8 @@ void sim_setup(sim *s, const sim_case *c) {
 
 /* -- the loop of a device -- */
 
-#define CHUNK 65536       /* bytes given at once, at most */
-#define LAPS 2000000u     /* calls, after which it hangs */
+#define CHUNK 65536   /* bytes given at once, at most */
+#define LAPS 2000000u /* calls, after which it hangs */
 
 static uint8_t *chunk_end(const uint8_t *data, size_t len) {
     static uint8_t *chunk;
@@ -641,10 +660,10 @@ typedef struct {
 
 static size_t part(const feeder *f) {
     size_t left = f->len - f->pos;
-    size_t n = f->how == SIM_BYTES                       ? 1
-               : f->how == SIM_FRAMES                    ? f->at
+    size_t n = f->how == SIM_BYTES                     ? 1
+               : f->how == SIM_FRAMES                  ? f->at
                : f->how == SIM_SPLIT && f->pos < f->at ? f->at - f->pos
-                                                         : left;
+                                                       : left;
     n = n < left ? n : left;
     return n < CHUNK ? n : CHUNK;
 }
@@ -722,7 +741,8 @@ static int begin_and_run(feeder *f) {
 
 static const sim_bytes *served(const sim_case *c, const picosuit_fetch *w) {
     for (size_t i = 0; i < SIM_PAYLOADS && c->uri[i][0] != 0; i++) {
-        if (strlen(c->uri[i]) == w->uri_len && memcmp(c->uri[i], w->uri, w->uri_len) == 0) {
+        if (strlen(c->uri[i]) == w->uri_len &&
+            memcmp(c->uri[i], w->uri, w->uri_len) == 0) {
             return &c->payload[i];
         }
     }
@@ -734,9 +754,11 @@ static int payload(feeder *f, const picosuit_fetch *w) {
     const sim_bytes *b = served(s->of, w);
     feeder one = *f;
     int st = PICOSUIT_MORE;
-    if (b == NULL && w->passed != 0 && f->how != SIM_OPEN && f->missed != s->n.by[SIM_END] + 1) {
+    if (b == NULL && w->passed != 0 && f->how != SIM_OPEN &&
+        f->missed != s->n.by[SIM_END] + 1) {
         f->missed = s->n.by[SIM_END] + 1; /* once for each payload */
-        rule(s, picosuit_rewind(s->p) == PICOSUIT_OK, "rewind refused while FETCH is pending");
+        rule(s, picosuit_rewind(s->p) == PICOSUIT_OK,
+             "rewind refused while FETCH is pending");
         f->pos = 0;
         f->r->rewinds++;
         return feed(f);
@@ -845,7 +867,8 @@ static void sticks(sim *s, const sim_result *r) {
 }
 
 void sim_process(sim *s, int procedure, int how, size_t at, sim_result *r) {
-    feeder f = {s, r, s->of->envelope.data, s->of->envelope.len, 0, at, LAPS, 0, how, procedure};
+    feeder f = {s,   r,        s->of->envelope.data, s->of->envelope.len, 0, at, LAPS, 0,
+                how, procedure};
     int st;
     memset(r, 0, sizeof *r);
     s->armed = 0;
@@ -901,7 +924,7 @@ size_t sim_wrapper_end(const sim_case *c) {
 
 size_t sim_stride(size_t n, size_t most) {
     int is_slow = getenv("TEST_QUICK") != NULL || sizeof(void *) < 8;
-    most = is_slow ? 1 + most / 10 : most;
+    most = is_slow ? 1 + most / 30 : most;
     return n <= most ? 1 : 1 + n / most;
 }
 

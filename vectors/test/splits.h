@@ -21,8 +21,9 @@ static void splits_same(const sim *s, const char *how, size_t at, const sim_resu
     }
 }
 
-/* Two parts, cut at every byte. Behind the authentication wrapper most of them share one context
- * that was fed up to there, so that a signature is not verified a thousand times: three parts. */
+/* Two parts, cut at every byte. Behind the authentication wrapper most of them share one
+ * context that was fed up to there, so that a signature is not verified a thousand times:
+ * three parts. */
 static void splits_cut(sim *s, const sim_case *c, const sim_result *whole) {
     static sim_snapshot snap;
     sim_result r;
@@ -32,7 +33,8 @@ static void splits_cut(sim *s, const sim_case *c, const sim_result *whole) {
     for (size_t at = 1; at < len; at += step) {
         s->from = is_shared && at > end + 1 && at % 16 != 0 ? &snap : NULL;
         sim_run(s, c, SIM_SPLIT, at, &r);
-        splits_same(s, s->from != NULL ? "cut behind the wrapper and" : "cut", at, whole, &r);
+        splits_same(s, s->from != NULL ? "cut behind the wrapper and" : "cut", at, whole,
+                    &r);
     }
     s->from = NULL;
 }

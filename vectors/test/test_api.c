@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * The contract of the public functions: states, arguments, ends, room, moving, starting over.
+ * The contract of the public functions: states, arguments, ends, room, moving, starting
+ * over.
  */
 #include "rows.h"
 
 static sim s;
 static sim_case c;
 
-static const row plain = {"plain", TWO, NULL,
-                          "7 <<[12 0 20 {" IS_A "} 3 15]>> 9 <<[12 1 20 {" IS_B "} 3 15 23 0]>> "
-                          "20 <<[12 0 20 {" IS_A " 21 \"a\"} 21 0 12 1 20 {21 \"c\"} 21 0]>>",
-                          NULL, U, 0, 0, -1};
-static const row integrated = {"integrated", TWO, NULL,
-                               "20 <<[12 1 20 {21 \"#b\"} 21 0 12 0 20 {21 \"#a\"} 21 0]>>",
-                               NULL, U, 0, 0, -1};
+static const row plain = {
+    "plain",
+    TWO,
+    NULL,
+    "7 <<[12 0 20 {" IS_A "} 3 15]>> 9 <<[12 1 20 {" IS_B "} 3 15 23 0]>> "
+    "20 <<[12 0 20 {" IS_A " 21 \"a\"} 21 0 12 1 20 {21 \"c\"} 21 0]>>",
+    NULL,
+    U,
+    0,
+    0,
+    -1};
+static const row integrated = {
+    "integrated",
+    TWO,
+    NULL,
+    "20 <<[12 1 20 {21 \"#b\"} 21 0 12 0 20 {21 \"#a\"} 21 0]>>",
+    NULL,
+    U,
+    0,
+    0,
+    -1};
 
 static int up_to_ready(void) {
     size_t used = 0;
@@ -38,7 +53,15 @@ static int up_to_fetch(void) {
 
 /* -- states -- */
 
-enum { F_BEGIN = 1, F_RUN = 2, F_FEED = 4, F_PAYLOAD = 8, F_FETCH = 16, F_INFO = 32, F_OPEN = 64 };
+enum {
+    F_BEGIN = 1,
+    F_RUN = 2,
+    F_FEED = 4,
+    F_PAYLOAD = 8,
+    F_FETCH = 16,
+    F_INFO = 32,
+    F_OPEN = 64
+};
 
 /* All functions that are not allowed now say so, and change nothing. */
 static void expect_state(int allowed) {
@@ -173,7 +196,8 @@ static void inside(sim *d, int callback) {
     EXPECT_INT(picosuit_payload(d->p, b, 1, &n), PICOSUIT_E_STATE);
     EXPECT_INT(picosuit_payload_end(d->p, 0), PICOSUIT_E_STATE);
     EXPECT_INT(picosuit_rewind(d->p), PICOSUIT_E_STATE);
-    EXPECT_INT(picosuit_init(d->p, &d->platform, d, d->work, d->work_len), PICOSUIT_E_STATE);
+    EXPECT_INT(picosuit_init(d->p, &d->platform, d, d->work, d->work_len),
+               PICOSUIT_E_STATE);
 }
 
 static void from_inside(void) {
@@ -241,8 +265,9 @@ static void second_procedure(void) {
     EXPECT_INT(s.bad, 0);
 }
 
-static const row two_steps = {"two_steps", ONE, NULL,
-                              "9 <<[3 15 23 0]>> 16 <<[20 {" IS_A "} 3 15]>>", NULL, U, 0, 0, -1};
+static const row two_steps = {
+    "two_steps", ONE, NULL, "9 <<[3 15 23 0]>> 16 <<[20 {" IS_A "} 3 15]>>", NULL, U,
+    0,           0,   -1};
 
 static void parameters_are_cleared(void) {
     TEST("test_api_parameters_are_cleared_between_procedures");
@@ -290,7 +315,8 @@ static void stored_envelope(void) {
     for (size_t step = 1; step < 70; step += 3) {
         for (at = 0; at < len; at += n) {
             uint8_t *exact = guard_alloc(step);
-            EXPECT_INT(picosuit_get_envelope(s.p, (uint32_t)at, exact, step, &n), PICOSUIT_OK);
+            EXPECT_INT(picosuit_get_envelope(s.p, (uint32_t)at, exact, step, &n),
+                       PICOSUIT_OK);
             EXPECT(n == (step < len - at ? step : len - at));
             memcpy(part + at, exact, n);
             guard_free(exact);
@@ -339,7 +365,8 @@ static void truncate(const sim_case *record, size_t most) {
     static sim_case cut;
     sim_result r;
     TEST(test_name("test_api_truncated_%s", record->name));
-    for (size_t len = 0; len < record->envelope.len; len += sim_stride(record->envelope.len, most)) {
+    for (size_t len = 0; len < record->envelope.len;
+         len += sim_stride(record->envelope.len, most)) {
         for (int how = SIM_WHOLE; how <= SIM_OPEN; how += SIM_OPEN) {
             cut = *record;
             cut.envelope.data = guard_copy(record->envelope.data, len);
@@ -350,7 +377,8 @@ static void truncate(const sim_case *record, size_t most) {
                 r.n.by[SIM_BEGIN] != r.n.by[SIM_END]) {
                 test_expect(0,
                             test_name("cut to %u: %s at %u; %s", (unsigned)len,
-                                      sim_code_name(r.status), (unsigned)r.error.offset, s.why),
+                                      sim_code_name(r.status), (unsigned)r.error.offset,
+                                      s.why),
                             __FILE__, __LINE__);
                 return;
             }
@@ -398,9 +426,12 @@ static void wide_keys(void) {
         const char *bytes;
         int code, offset;
     } rows[] = {
-        {"2_plus_2_31", "raw'd86b' raw'a2' raw'1a80000002' 'x' 3 'x'", PICOSUIT_E_MISSING, 3},
-        {"2_plus_2_32", "raw'd86b' raw'a2' raw'1b0000000100000002' 'x'", PICOSUIT_E_MEMBER, 3},
-        {"minus_2_31", "raw'd86b' raw'a2' raw'3a80000001' 'x' 3 'x'", PICOSUIT_E_MISSING, 3},
+        {"2_plus_2_31", "raw'd86b' raw'a2' raw'1a80000002' 'x' 3 'x'", PICOSUIT_E_MISSING,
+         3},
+        {"2_plus_2_32", "raw'd86b' raw'a2' raw'1b0000000100000002' 'x'",
+         PICOSUIT_E_MEMBER, 3},
+        {"minus_2_31", "raw'd86b' raw'a2' raw'3a80000001' 'x' 3 'x'", PICOSUIT_E_MISSING,
+         3},
     };
     static uint8_t buf[64];
     size_t used;
@@ -536,10 +567,12 @@ static void rewind_from_a_uri(void) {
     sim_setup(&s, &c);
     EXPECT_INT(up_to_fetch(), PICOSUIT_FETCH);
     EXPECT_INT(picosuit_rewind(s.p), PICOSUIT_OK);
-    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used), PICOSUIT_FETCH);
+    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used),
+               PICOSUIT_FETCH);
     EXPECT_INT(picosuit_payload(s.p, (const uint8_t *)"ab", 2, &used), PICOSUIT_MORE);
     EXPECT_INT(picosuit_rewind(s.p), PICOSUIT_OK);
-    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used), PICOSUIT_FETCH);
+    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used),
+               PICOSUIT_FETCH);
     EXPECT_INT(picosuit_payload(s.p, (const uint8_t *)"c", 1, &used), PICOSUIT_MORE);
     EXPECT_INT(picosuit_payload_end(s.p, 1), PICOSUIT_FETCH);
     EXPECT_INT(sim_stored(&s, 1), 3);
@@ -553,8 +586,8 @@ static void numbers(void) {
     TEST("test_api_strerror");
     for (int code = -90; code <= 6; code++) {
         const char *text = picosuit_strerror(code);
-        int is_known = strcmp(sim_code_name(code), "?") != 0 || (code >= 0 && code <= 4) ||
-                       code == PICOSUIT_E_CRYPTO;
+        int is_known = strcmp(sim_code_name(code), "?") != 0 ||
+                       (code >= 0 && code <= 4) || code == PICOSUIT_E_CRYPTO;
         EXPECT(text != NULL);
         EXPECT(!PICOSUIT_WITH_STRINGS || !is_known || strlen(text) > 1);
         EXPECT(PICOSUIT_WITH_STRINGS || *text == 0);

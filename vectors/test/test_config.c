@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a switch removes is refused, never ignored: code, byte and label. Built once for each row
- * of the switch matrix; in the default build the same inputs are accepted.
+ * What a switch removes is refused, never ignored: code, byte and label. Built once for
+ * each row of the switch matrix; in the default build the same inputs are accepted.
  */
 #include "rows.h"
 
 static sim s;
 static sim_case c;
 
-/* Result of a row, or of a record by name; the failure must be at the mark, with this label. */
+/* Result of a row, or of a record by name; the failure must be at the mark, with this
+ * label. */
 static void refused(const sim_result *r, int code, long long offset, int32_t label) {
     EXPECT_INT(r->status, code);
     EXPECT_INT(r->error.offset, offset);
@@ -17,7 +18,8 @@ static void refused(const sim_result *r, int code, long long offset, int32_t lab
     EXPECT(s.log[0] == 0);
 }
 
-static void run(const char *components, const char *rest, const char *members, sim_result *r) {
+static void run(const char *components, const char *rest, const char *members,
+                sim_result *r) {
     row w = {"config", NULL, NULL, NULL, NULL, U, 0, 0, -1};
     w.components = components;
     w.rest = rest;
@@ -26,7 +28,7 @@ static void run(const char *components, const char *rest, const char *members, s
 }
 
 /* An encryption-info with one A128KW recipient, as begin wants it. */
-#define INFO                                                                               \
+#define INFO                                                                             \
     "<<96([<<{1 24}>> {5 h'000102030405060708090a0b'} null [[h'' {1 -3} z(40)]]])>>"
 
 static void encryption(void) {
@@ -56,7 +58,8 @@ static void mac(void) {
 
 /* SHA-256 of the install member `47 8 2 0e 0f` below. */
 static void severed(void) {
-    static const uint8_t member[4] = {0x43, 0x82, 0x0e, 0x0f}; /* <<[14 15]>> with its head */
+    static const uint8_t member[4] = {0x43, 0x82, 0x0e,
+                                      0x0f}; /* <<[14 15]>> with its head */
     sim_result r;
     uint8_t digest[32];
     char hex[65], rest[200];
@@ -116,7 +119,8 @@ static void slots(void) {
 #endif
     TEST("test_config_slot_condition");
     run(ONE, "7 <<[@5 15]>>", "", &r);
-    refused(&r, PICOSUIT_WITH_SLOTS ? PICOSUIT_E_CONDITION : PICOSUIT_E_COMMAND, c.offset, 5);
+    refused(&r, PICOSUIT_WITH_SLOTS ? PICOSUIT_E_CONDITION : PICOSUIT_E_COMMAND, c.offset,
+            5);
 }
 
 static void swap(void) {
@@ -156,7 +160,8 @@ static void layout(void) {
     EXPECT_INT(sizeof(picosuit_platform), 14 * sizeof(void (*)(void)));
     EXPECT_INT(sizeof(picosuit_key), sizeof(void *) == 8 ? 24 : 16);
     EXPECT_INT(sizeof(picosuit_error), 16);
-    EXPECT(sizeof(picosuit_info) == 52 || sizeof(picosuit_info) == 56); /* align of uint64_t */
+    EXPECT(sizeof(picosuit_info) == 52 ||
+           sizeof(picosuit_info) == 56); /* align of uint64_t */
     EXPECT_INT(sizeof(picosuit_record), 16);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The envelopes that the drafts (and libcsuit) publish, through the `verify` callback: P-256 by
- * OpenSSL. Each has its verdict here, with code, byte and label.
+ * The envelopes that the drafts (and libcsuit) publish, through the `verify` callback:
+ * P-256 by OpenSSL. Each has its verdict here, with code, byte and label.
  *
- * The images of the core examples were never published (their digests are 0011..., 0123...), so
- * the examples as they are end at image-match. To see them run to the end, the digests are
- * replaced by those of images that we make, and the published key signs again.
+ * The images of the core examples were never published (their digests are 0011...,
+ * 0123...), so the examples as they are end at image-match. To see them run to the end,
+ * the digests are replaced by those of images that we make, and the published key signs
+ * again.
  *
  * Needs libcrypto and ../shared/vectors/suit; see the target test-drafts.
  */
@@ -54,7 +55,8 @@ static EVP_PKEY *p256(const char *const xy[3]) {
     }
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
     EVP_PKEY_fromdata_init(ctx);
-    EVP_PKEY_fromdata(ctx, &key, xy[2] != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params);
+    EVP_PKEY_fromdata(ctx, &key, xy[2] != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
+                      params);
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(b);
     EVP_PKEY_CTX_free(ctx);
@@ -102,7 +104,8 @@ static int cb_key(void *d, int purpose, unsigned n, const uint8_t *kid, size_t k
     } else {
         return 0;
     }
-    out->rights = PICOSUIT_RIGHT_UPDATE | PICOSUIT_RIGHT_INVOKE | PICOSUIT_RIGHT_ANY_DEVICE;
+    out->rights =
+        PICOSUIT_RIGHT_UPDATE | PICOSUIT_RIGHT_INVOKE | PICOSUIT_RIGHT_ANY_DEVICE;
     out->id = (uint16_t)(1 + n / 2);
     return 1;
 }
@@ -130,10 +133,10 @@ static int cb_component(void *d, unsigned signer, const uint8_t *id, size_t id_l
 }
 
 static int cb_identity(void *d, unsigned component, int what, unsigned n, uint8_t *buf) {
-    static const uint8_t ids[2][16] = {{0xfa, 0x6b, 0x4a, 0x53, 0xd5, 0xad, 0x5f, 0xdf, 0xbe, 0x9d,
-                                        0xe6, 0x63, 0xe4, 0xd4, 0x1f, 0xfe},
-                                       {0x14, 0x92, 0xaf, 0x14, 0x25, 0x69, 0x5e, 0x48, 0xbf, 0x42,
-                                        0x9b, 0x2d, 0x51, 0xf2, 0xab, 0x45}};
+    static const uint8_t ids[2][16] = {{0xfa, 0x6b, 0x4a, 0x53, 0xd5, 0xad, 0x5f, 0xdf,
+                                        0xbe, 0x9d, 0xe6, 0x63, 0xe4, 0xd4, 0x1f, 0xfe},
+                                       {0x14, 0x92, 0xaf, 0x14, 0x25, 0x69, 0x5e, 0x48,
+                                        0xbf, 0x42, 0x9b, 0x2d, 0x51, 0xf2, 0xab, 0x45}};
     (void)d;
     (void)component;
     if (n > 0 || (what != PICOSUIT_ID_VENDOR && what != PICOSUIT_ID_CLASS)) {
@@ -175,7 +178,8 @@ static int cb_begin(void *d, unsigned component, uint32_t size, const uint8_t *i
     return 0;
 }
 
-static int cb_write(void *d, unsigned component, uint32_t off, const uint8_t *data, size_t len) {
+static int cb_write(void *d, unsigned component, uint32_t off, const uint8_t *data,
+                    size_t len) {
     (void)d;
     memcpy(dev.cell[component] + off, data, len);
     dev.stored[component] = off + (uint32_t)len;
@@ -239,14 +243,16 @@ static uint8_t image_byte(size_t off) {
     return (uint8_t)(off * 5 + (off >> 8) + (off >> 16));
 }
 
-static uint32_t size_of_fetch; /* of the last one: the image that a copy or match expects */
+static uint32_t
+    size_of_fetch; /* of the last one: the image that a copy or match expects */
 
 static int serve(int st) {
     while (st == PICOSUIT_FETCH) {
         picosuit_fetch w;
         uint8_t part[64];
         size_t used, n;
-        if (picosuit_get_fetch(&dev.p, &w) != PICOSUIT_OK || w.where != PICOSUIT_WHERE_URI) {
+        if (picosuit_get_fetch(&dev.p, &w) != PICOSUIT_OK ||
+            w.where != PICOSUIT_WHERE_URI) {
             return -999;
         }
         size_of_fetch = w.size == PICOSUIT_UNKNOWN ? 46 : w.size;
@@ -408,7 +414,8 @@ static const verdict verdicts[] = {
     {"libcsuit/suit_manifest_expD.suit", I, PICOSUIT_E_MEMBER, 134, 1, 0},
 };
 
-/* An envelope without the tag is refused; the rest of its verdict is for the tag put back. */
+/* An envelope without the tag is refused; the rest of its verdict is for the tag put
+ * back. */
 static uint8_t *with_tag(const char *file, size_t *len) {
     uint8_t *bytes = file_load(test_name(FOLDER "%s", file), len);
     if (bytes != NULL && bytes[0] != 0xd8) {
@@ -427,7 +434,8 @@ static uint8_t *with_tag(const char *file, size_t *len) {
 }
 
 static void as_published(const verdict *v) {
-    const char *name = strrchr(v->file, '/') != NULL ? strrchr(v->file, '/') + 1 : v->file;
+    const char *name =
+        strrchr(v->file, '/') != NULL ? strrchr(v->file, '/') + 1 : v->file;
     TEST(test_name("test_drafts_%s_%s", name, v->procedure == U ? "update" : "invoke"));
     size_t len;
     uint8_t *data = with_tag(v->file, &len);
@@ -444,10 +452,10 @@ static void as_published(const verdict *v) {
 
 /* -- with images that exist, signed again -- */
 
-#define DIGEST_AT 13  /* in the wrapper: d8 6b aN 02 58 73 82 58 24 82 2f 58 20 */
-#define PROTECTED 49  /* 43 a1 01 26 */
-#define SIGNATURE 57  /* r and s */
-#define MANIFEST 122  /* 03 before it */
+#define DIGEST_AT 13 /* in the wrapper: d8 6b aN 02 58 73 82 58 24 82 2f 58 20 */
+#define PROTECTED 49 /* 43 a1 01 26 */
+#define SIGNATURE 57 /* r and s */
+#define MANIFEST 122 /* 03 before it */
 
 static void sha256_of_image(uint8_t out[32], uint32_t size) {
     uint8_t *image = guard_alloc(size);
@@ -460,13 +468,16 @@ static void sha256_of_image(uint8_t out[32], uint32_t size) {
 
 /* Each digest is followed by `0e` and the size of the image. */
 static void put_digests(uint8_t *data, size_t len) {
-    static const uint8_t known[2][4] = {{0x00, 0x11, 0x22, 0x33}, {0x01, 0x23, 0x45, 0x67}};
+    static const uint8_t known[2][4] = {{0x00, 0x11, 0x22, 0x33},
+                                        {0x01, 0x23, 0x45, 0x67}};
     for (size_t i = MANIFEST; i + 40 < len; i++) {
         const uint8_t *size = data + i + 32;
-        int is_known = memcmp(data + i, known[0], 4) == 0 || memcmp(data + i, known[1], 4) == 0;
+        int is_known =
+            memcmp(data + i, known[0], 4) == 0 || memcmp(data + i, known[1], 4) == 0;
         if (is_known && size[0] == 0x0e) {
-            uint32_t n = size[1] == 0x19 ? (uint32_t)size[2] << 8 | size[3]
-                                         : (uint32_t)size[3] << 16 | (uint32_t)size[4] << 8 | size[5];
+            uint32_t n = size[1] == 0x19
+                             ? (uint32_t)size[2] << 8 | size[3]
+                             : (uint32_t)size[3] << 16 | (uint32_t)size[4] << 8 | size[5];
             EXPECT(size[1] == 0x19 || size[1] == 0x1a);
             sha256_of_image(data + i, n);
             i += 32;
@@ -546,7 +557,8 @@ static const example examples[] = {
     {"manifest-ex2-es256-severed.suit", 0, 1, PICOSUIT_E_SEVERED, 0, PICOSUIT_OK, 0},
     {"manifest-ex3-es256.suit", 0, 0, PICOSUIT_OK, 544, PICOSUIT_E_INVOKE, -1},
     {"manifest-ex3-es256.suit", 1, 0, PICOSUIT_OK, 1201, PICOSUIT_E_INVOKE, -1},
-    /* no size in payload-fetch; and load copies 34768 bytes to where 76834 are expected */
+    /* no size in payload-fetch; and load copies 34768 bytes to where 76834 are expected
+     */
     {"manifest-ex4-es256.suit", 0, 1, PICOSUIT_E_CONDITION, 1, PICOSUIT_E_LENGTH, -1},
     {"manifest-ex5-es256.suit", 0, 0, PICOSUIT_OK, 1745, PICOSUIT_OK, 0},
     {"libcsuit/suit_manifest_exp0.suit", 0, 1, PICOSUIT_OK, 0, PICOSUIT_OK, 0},
@@ -555,7 +567,8 @@ static const example examples[] = {
     {"manifest-ex2-esp256-severed.suit", 0, 1, PICOSUIT_E_SEVERED, 0, PICOSUIT_OK, 0},
     {"manifest-ex3-esp256.suit", 0, 0, PICOSUIT_OK, 544, PICOSUIT_E_INVOKE, -1},
     {"manifest-ex3-esp256.suit", 1, 0, PICOSUIT_OK, 1201, PICOSUIT_E_INVOKE, -1},
-    /* no size in payload-fetch; and load copies 34768 bytes to where 76834 are expected */
+    /* no size in payload-fetch; and load copies 34768 bytes to where 76834 are expected
+     */
     {"manifest-ex4-esp256.suit", 0, 1, PICOSUIT_E_CONDITION, 1, PICOSUIT_E_LENGTH, -1},
     {"manifest-ex5-esp256.suit", 0, 0, PICOSUIT_OK, 1745, PICOSUIT_OK, 0},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Input made to hurt: counts and lengths at the edge of what 16 and 32 bits hold, items that end
- * where the envelope ends, orders that a stream does not expect. Each was once a fault.
+ * Input made to hurt: counts and lengths at the edge of what 16 and 32 bits hold, items
+ * that end where the envelope ends, orders that a stream does not expect. Each was once a
+ * fault.
  */
 #include "rows.h"
 
@@ -33,7 +34,8 @@ typedef struct {
 static void rows(const item *list, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const item *x = &list[i];
-        row w = {x->name, x->components, NULL, x->rest, NULL, x->procedure, x->code, x->label, -1};
+        row w = {x->name,      x->components, NULL,     x->rest, NULL,
+                 x->procedure, x->code,       x->label, -1};
         sim_result r;
         row_case(&c, &w, x->members);
         if (row_is_runnable(&c)) {
@@ -54,23 +56,24 @@ static const item counts[] = {
      "20 <<raw'84' 20 {18 'x'} 15 @raw'9a00010001' <<[20 {12 true}]>>>>", "", U,
      PICOSUIT_E_BOUNDS, 15},
     {"try_list_of_65538_with_two", ONE,
-     "20 <<raw'84' 20 {18 'x'} 15 @raw'9a00010002' <<[14 0]>> <<[20 {12 true}]>>>>", "", U,
-     PICOSUIT_E_BOUNDS, 15},
-    {"sequence_of_65538", ONE, "20 <<@raw'9a00010002' 20 {12 true}>>", "", U, PICOSUIT_E_SEQUENCE,
-     0},
-    {"sequence_longer_than_it_is", ONE, "20 <<raw'84' 20 {12 true}>>", "", U, PICOSUIT_E_BOUNDS,
-     0},
+     "20 <<raw'84' 20 {18 'x'} 15 @raw'9a00010002' <<[14 0]>> <<[20 {12 true}]>>>>", "",
+     U, PICOSUIT_E_BOUNDS, 15},
+    {"sequence_of_65538", ONE, "20 <<@raw'9a00010002' 20 {12 true}>>", "", U,
+     PICOSUIT_E_SEQUENCE, 0},
+    {"sequence_longer_than_it_is", ONE, "20 <<raw'84' 20 {12 true}>>", "", U,
+     PICOSUIT_E_BOUNDS, 0},
     {"parameters_more_than_there_are", ONE, "20 <<[20 raw'a3' 12 true]>>", "", U,
      PICOSUIT_E_BOUNDS, 0},
-    {"policy_of_64_bits", ONE, "20 <<[3 @raw'1b0000000100000000']>>", "", U, PICOSUIT_E_VALUE, 3},
+    {"policy_of_64_bits", ONE, "20 <<[3 @raw'1b0000000100000000']>>", "", U,
+     PICOSUIT_E_VALUE, 3},
     {"index_of_64_bits", ONE, "20 <<[@12 raw'1b0000000100000000' 3 15]>>", "", U,
      PICOSUIT_E_INDEX, 12},
     {"size_of_64_bits", ONE, "20 <<[20 {@14 raw'1b0000000100000000'} 3 15]>>", "", U,
      PICOSUIT_E_LIMIT, 14},
     {"size_of_32_bits", ONE, "20 <<[20 {14 4294967295 21 \"a\"} @21 0]>>", "", U,
      PICOSUIT_E_CAPACITY, 21},
-    {"size_of_32_bits_less_the_tag", ONE, "20 <<[20 {14 4294967280 21 \"a\"} @21 0]>>", "", U,
-     PICOSUIT_E_CAPACITY, 21},
+    {"size_of_32_bits_less_the_tag", ONE, "20 <<[20 {14 4294967280 21 \"a\"} @21 0]>>",
+     "", U, PICOSUIT_E_CAPACITY, 21},
     {"encryption_as_text", ONE, "20 <<[20 {18 'x' 19 @\"x\"} 18 0]>>", "", U,
      PICOSUIT_WITH_ENCRYPTION ? PICOSUIT_E_TYPE : PICOSUIT_E_PARAM, 19},
     {"digest_as_text", ONE, "20 <<[20 {3 @\"x\"} 18 0]>>", "", U, PICOSUIT_E_TYPE, 3},
@@ -89,7 +92,8 @@ static void long_lists(void) {
     static char text[4096];
     static const int n[3] = {32, 33, 256};
     for (int i = 0; i < 3; i++) {
-        item x = {NULL, ONE, text, "", U, n[i] > 32 ? PICOSUIT_E_LIMIT : 0, n[i] > 32 ? 12 : 0};
+        item x = {
+            NULL, ONE, text, "", U, n[i] > 32 ? PICOSUIT_E_LIMIT : 0, n[i] > 32 ? 12 : 0};
         char *p = text + sprintf(text, "7 <<[20 {" IS_A "} %s12 [", n[i] > 32 ? "@" : "");
         for (int k = 0; k < n[i]; k++) {
             p += sprintf(p, "0 ");
@@ -122,16 +126,19 @@ static void blocks(void) {
           PICOSUIT_E_LIMIT);
     block("label_in_both_buckets", "<<18([<<{1 -9 3 0}>> {3 0} null h'59'])>>",
           PICOSUIT_E_ORDER);
-    block("simple_labels", "<<18([<<{1 -9}>> {5 h'0011' -20 h'22' -1 h'33'} null h'59'])>>",
+    block("simple_labels",
+          "<<18([<<{1 -9}>> {5 h'0011' -20 h'22' -1 h'33'} null h'59'])>>",
           PICOSUIT_E_ORDER); /* -1 comes before -20 */
     block("simple_labels_in_order",
           "<<18([<<{1 -9}>> {5 h'0011' -1 h'33' -20 h'22'} null h'59'])>>", PICOSUIT_OK);
-    block("tag_of_41_bits", "<<1099511627776([<<{1 -9}>> {} null h'59'])>>", PICOSUIT_E_LIMIT);
+    block("tag_of_41_bits", "<<1099511627776([<<{1 -9}>> {} null h'59'])>>",
+          PICOSUIT_E_LIMIT);
     block("none_of_four_then_five",
           "<<98(1)>> <<98(1)>> <<97(1)>> <<98(1)>> <<18([<<{1 -9}>> {} null h'59'])>>",
           PICOSUIT_E_LIMIT);
     block("three_unknown_one_good",
-          "<<98(1)>> <<98(1)>> <<97(1)>> <<18([<<{1 -9}>> {} null h'59'])>>", PICOSUIT_OK);
+          "<<98(1)>> <<98(1)>> <<97(1)>> <<18([<<{1 -9}>> {} null h'59'])>>",
+          PICOSUIT_OK);
 }
 
 /* Unsigned bytes that use up the work buffer, or all that 16 bits can count. */
@@ -224,17 +231,26 @@ static int to_ready(void) {
 }
 
 #if PICOSUIT_WITH_INTEGRATED
-/* UPDATE reads the first payload, INVOKE runs deeper, then the rest of the envelope comes. */
+/* UPDATE reads the first payload, INVOKE runs deeper, then the rest of the envelope
+ * comes. */
 static void second_procedure(int is_twice) {
-    row w = {"second", TWO, NULL,
-             "8 <<[12 0 32 <<[32 <<[32 <<[32 <<[20 {12 true}]>>]>>]>>]>>]>> 9 <<[12 0 23 0]>> "
-             "20 <<[12 0 20 {21 \"#aaaa\"} 21 0]>>",
-             NULL, U, 0, 0, -1};
+    row w = {
+        "second",
+        TWO,
+        NULL,
+        "8 <<[12 0 32 <<[32 <<[32 <<[32 <<[20 {12 true}]>>]>>]>>]>>]>> 9 <<[12 0 23 0]>> "
+        "20 <<[12 0 20 {21 \"#aaaa\"} 21 0]>>",
+        NULL,
+        U,
+        0,
+        0,
+        -1};
     size_t used;
     TEST(is_twice ? "test_hostile_payload_key_twice_around_a_procedure"
                   : "test_hostile_payload_keys_around_a_procedure");
-    row_case(&c, &w, is_twice ? "\"#aaaa\" h'0011' \"#aaaa\" h'2233'"
-                              : "\"#aaaa\" h'0011' \"#bbbb\" h'2233'");
+    row_case(&c, &w,
+             is_twice ? "\"#aaaa\" h'0011' \"#aaaa\" h'2233'"
+                      : "\"#aaaa\" h'0011' \"#bbbb\" h'2233'");
     for (int fill = 0; fill < 256; fill += 255) {
         EXPECT_INT(to_ready(), PICOSUIT_READY);
         size_t at = (size_t)c.floor;
@@ -245,15 +261,18 @@ static void second_procedure(int is_twice) {
         EXPECT_INT(picosuit_begin(s.p, PICOSUIT_INVOKE), PICOSUIT_OK);
         EXPECT_INT(picosuit_run(s.p), PICOSUIT_OK);
         EXPECT(strcmp(s.log, "b0e0i0") == 0);
-        int st = picosuit_feed(s.p, c.envelope.data + at + 9, c.envelope.len - at - 9, &used);
+        int st =
+            picosuit_feed(s.p, c.envelope.data + at + 9, c.envelope.len - at - 9, &used);
         EXPECT_INT(st, is_twice ? PICOSUIT_E_ORDER : PICOSUIT_OK);
     }
 }
 
 /* AGAIN while a payload of the envelope is closed; then the envelope comes again. */
 static void rewind_while_closing(void) {
-    row w = {"rewind", TWO, NULL,
-             "20 <<[12 0 20 {21 \"#a\"} 21 0 12 1 20 {21 \"#b\"} 21 0]>>", NULL, U, 0, 0, -1};
+    row w = {
+        "rewind", TWO, NULL, "20 <<[12 0 20 {21 \"#a\"} 21 0 12 1 20 {21 \"#b\"} 21 0]>>",
+        NULL,     U,   0,    0,
+        -1};
     size_t used;
     int st = PICOSUIT_MORE;
     TEST("test_hostile_rewind_while_closing");
@@ -287,14 +306,22 @@ static void first_bytes(void) {
         const char *bytes;
         int code;
     } firsts[] = {
-        {"db000000000000006b", PICOSUIT_E_CBOR}, {"d86ba2", PICOSUIT_E_TRUNCATED},
-        {"d9006b", PICOSUIT_E_CBOR},             {"da0000006b", PICOSUIT_E_CBOR},
-        {"d86c", PICOSUIT_E_TAG},                {"a2", PICOSUIT_E_TAG},
-        {"00", PICOSUIT_E_TAG},                  {"40", PICOSUIT_E_TAG},
-        {"80", PICOSUIT_E_TAG},                  {"f6", PICOSUIT_E_TAG},
-        {"1f", PICOSUIT_E_TAG},                 {"df", PICOSUIT_E_CBOR},
-        {"d86b81", PICOSUIT_E_TYPE},             {"d86bbf", PICOSUIT_E_CBOR},
-        {"d86ba0", PICOSUIT_E_MISSING},          {"d86bd86b", PICOSUIT_E_TYPE},
+        {"db000000000000006b", PICOSUIT_E_CBOR},
+        {"d86ba2", PICOSUIT_E_TRUNCATED},
+        {"d9006b", PICOSUIT_E_CBOR},
+        {"da0000006b", PICOSUIT_E_CBOR},
+        {"d86c", PICOSUIT_E_TAG},
+        {"a2", PICOSUIT_E_TAG},
+        {"00", PICOSUIT_E_TAG},
+        {"40", PICOSUIT_E_TAG},
+        {"80", PICOSUIT_E_TAG},
+        {"f6", PICOSUIT_E_TAG},
+        {"1f", PICOSUIT_E_TAG},
+        {"df", PICOSUIT_E_CBOR},
+        {"d86b81", PICOSUIT_E_TYPE},
+        {"d86bbf", PICOSUIT_E_CBOR},
+        {"d86ba0", PICOSUIT_E_MISSING},
+        {"d86bd86b", PICOSUIT_E_TYPE},
     };
     row w = {"first", ONE, NULL, "", NULL, U, 0, 0, -1};
     for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
@@ -348,18 +375,27 @@ static void rights(void) {
         {"update_of_an_invoker", ONE, "7 <<[20 {12 true}]>>", 18, U, PICOSUIT_E_RIGHTS},
         {"keys_written_at_load", "[[h'00'] ['keys']]",
          "8 <<[12 1 20 {18 'x'} 18 0]>> 9 <<[12 0 23 0]>>", 19, I, PICOSUIT_E_RIGHTS},
-        {"keys_read", "[[h'00'] ['keys']]", "7 <<[12 1 15 [<<[3 15]>> <<[6 15]>> null]]>>", 17, U,
-         PICOSUIT_OK},
-        {"keys_fetched", "[['keys']]", "20 <<[20 {21 \"a\"} 21 0]>>", 17, U, PICOSUIT_E_RIGHTS},
-        {"keys_fetched_with_the_right", "[['keys']]", "20 <<[20 {21 \"a\"} 21 0]>>", 25, U,
-         PICOSUIT_OK},
+        {"keys_read", "[[h'00'] ['keys']]",
+         "7 <<[12 1 15 [<<[3 15]>> <<[6 15]>> null]]>>", 17, U, PICOSUIT_OK},
+        {"keys_fetched", "[['keys']]", "20 <<[20 {21 \"a\"} 21 0]>>", 17, U,
+         PICOSUIT_E_RIGHTS},
+        {"keys_fetched_with_the_right", "[['keys']]", "20 <<[20 {21 \"a\"} 21 0]>>", 25,
+         U, PICOSUIT_OK},
         {"no_class_check", ONE, "7 <<[20 {12 true}]>>", 3, U, PICOSUIT_E_COMPAT},
         {"nothing_allowed", ONE, "7 <<[20 {12 true}]>>", 0, U, PICOSUIT_E_RIGHTS},
-        {"denied_component", "[['denied']]", "7 <<[20 {12 true}]>>", 27, U, PICOSUIT_E_RIGHTS},
+        {"denied_component", "[['denied']]", "7 <<[20 {12 true}]>>", 27, U,
+         PICOSUIT_E_RIGHTS},
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        row w = {list[i].name, list[i].components, NULL, list[i].rest, NULL, list[i].procedure,
-                 0, 0, -1};
+        row w = {list[i].name,
+                 list[i].components,
+                 NULL,
+                 list[i].rest,
+                 NULL,
+                 list[i].procedure,
+                 0,
+                 0,
+                 -1};
         sim_result r;
         TEST(test_name("test_hostile_rights_%s", list[i].name));
         row_case(&c, &w, "");
@@ -392,7 +428,8 @@ static void failing_records(void) {
         sim_run(&s, &c, SIM_WHOLE, 0, &r);
         EXPECT_INT(s.record_n, 1);
         EXPECT_INT(s.record[0].code, r.status);
-        EXPECT(s.record[0].label == 21 && s.record[0].section == 20 && s.record[0].policy == 2);
+        EXPECT(s.record[0].label == 21 && s.record[0].section == 20 &&
+               s.record[0].policy == 2);
         EXPECT(r.status < 0 && r.error.offset == (uint32_t)c.offset);
     }
 }
@@ -400,8 +437,11 @@ static void failing_records(void) {
 /* -- trusted storage whose length is not recorded -- */
 
 static void trusted_length(void) {
-    row w = {"trusted", "[['trusted']]", NULL,
-             "20 <<[20 {21 \"b\"} 21 0 20 {3 " SUM_B " 14 100} @3 15]>>", NULL, U, 0, 0, -1};
+    row w = {"trusted", "[['trusted']]",
+             NULL,      "20 <<[20 {21 \"b\"} 21 0 20 {3 " SUM_B " 14 100} @3 15]>>",
+             NULL,      U,
+             0,         0,
+             -1};
     sim_result r;
     TEST("test_hostile_trusted_digest_of_another_length");
     row_case(&c, &w, "");
@@ -415,8 +455,8 @@ static void trusted_length(void) {
 /* -- an item that ends where the envelope ends -- */
 
 static void last_bytes(void) {
-    static const char *const infos[] = {"h'd8608440a0'", "h'd86084'", "h'd8608444a1011818a1054c'",
-                                        "h'd860'", "h''"};
+    static const char *const infos[] = {"h'd8608440a0'", "h'd86084'",
+                                        "h'd8608444a1011818a1054c'", "h'd860'", "h''"};
     for (unsigned i = 0; i < sizeof infos / sizeof *infos; i++) {
         char rest[128];
         row w = {"last", ONE, NULL, rest, NULL, U, 0, 0, -1};
@@ -426,7 +466,8 @@ static void last_bytes(void) {
         row_case(&c, &w, "");
         run_all_ways(&r);
         EXPECT(r.status == PICOSUIT_E_COSE || r.status == PICOSUIT_E_BOUNDS ||
-               r.status == (PICOSUIT_WITH_ENCRYPTION ? PICOSUIT_E_COSE : PICOSUIT_E_PARAM));
+               r.status ==
+                   (PICOSUIT_WITH_ENCRYPTION ? PICOSUIT_E_COSE : PICOSUIT_E_PARAM));
         EXPECT_INT(r.stage, SIM_AT_BEGIN);
         EXPECT_INT(r.error.label, 19);
     }
@@ -436,17 +477,18 @@ static void last_bytes(void) {
 
 static const item spoiled[] = {
     {"first_spoiled", TWO,
-     "20 <<[12 0 20 {3 " SUM_B " 14 300 21 \"c\"} @21 0 12 1 20 {21 \"a\"} 21 0]>>", "", U,
-     PICOSUIT_E_DIGEST, 21},
+     "20 <<[12 0 20 {3 " SUM_B " 14 300 21 \"c\"} @21 0 12 1 20 {21 \"a\"} 21 0]>>", "",
+     U, PICOSUIT_E_DIGEST, 21},
     {"second_spoiled", TWO,
-     "20 <<[12 0 20 {21 \"a\"} 21 0 12 1 20 {3 " SUM_C " 14 200 21 \"b\"} @21 0]>>", "", U,
-     PICOSUIT_E_DIGEST, 21},
+     "20 <<[12 0 20 {21 \"a\"} 21 0 12 1 20 {3 " SUM_C " 14 200 21 \"b\"} @21 0]>>", "",
+     U, PICOSUIT_E_DIGEST, 21},
     {"first_spoiled_second_mended", TWO,
-     "20 <<[12 0 20 {3 " SUM_B " 14 300 21 \"c\"} @21 0 12 1 20 {3 " SUM_A " 14 200 21 \"b\"} 21 0 "
+     "20 <<[12 0 20 {3 " SUM_B " 14 300 21 \"c\"} @21 0 12 1 20 {3 " SUM_A
+     " 14 200 21 \"b\"} 21 0 "
      "20 {14 100 21 \"a\"} 21 0]>>",
      "", U, PICOSUIT_E_DIGEST, 21},
-    {"spoiled_by_copy", TWO, "20 <<[12 0 20 {3 " SUM_C " 22 1} @22 0]>>", "", U, PICOSUIT_E_DIGEST,
-     22},
+    {"spoiled_by_copy", TWO, "20 <<[12 0 20 {3 " SUM_C " 22 1} @22 0]>>", "", U,
+     PICOSUIT_E_DIGEST, 22},
     {"spoiled_and_nothing_said", TWO, "20 <<[12 0 20 {21 \"c\"} 21 0]>>", "", U, 0, 0},
 };
 

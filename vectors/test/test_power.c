@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Power is lost at every flash operation of an update, inside every erase, in the middle of a
- * write unit: the same manifest brings it to the end, without sending much again.
+ * Power is lost at every flash operation of an update, inside every erase, in the middle
+ * of a write unit: the same manifest brings it to the end, without sending much again.
  */
 #include "rows.h"
 
@@ -9,7 +9,8 @@ static sim s;
 
 /* -- one cut, then again -- */
 
-/* The bytes that were sent twice: those of the last erase page, and those not yet written. */
+/* The bytes that were sent twice: those of the last erase page, and those not yet
+ * written. */
 static int is_frugal(const sim_result *first, const sim_result *second) {
     uint32_t most = s.page + 64 + 16;
     if (first->fetches != 1 || second->fetches != 1 || first->n.by[SIM_END] != 0) {
@@ -33,8 +34,8 @@ static int cut(const sim_case *c, const sim_result *whole, unsigned at) {
         return 1;
     }
     test_expect(0,
-                test_name("cut after %u: %s, then %s at %u; sent %u, then %u from %u; %s", at,
-                          sim_code_name(first.status), sim_code_name(second.status),
+                test_name("cut after %u: %s, then %s at %u; sent %u, then %u from %u; %s",
+                          at, sim_code_name(first.status), sim_code_name(second.status),
                           (unsigned)second.error.offset, (unsigned)first.sent,
                           (unsigned)second.sent, (unsigned)second.from, s.why),
                 __FILE__, __LINE__);
@@ -54,8 +55,8 @@ static void every_cut(const sim_case *c, size_t most) {
     if (ops == 0) {
         return;
     }
-    TEST(test_name("test_power_%s_page_%u_erased_%02x%s", c->name, (unsigned)s.page, s.erased,
-                   s.tears ? "_torn" : ""));
+    TEST(test_name("test_power_%s_page_%u_erased_%02x%s", c->name, (unsigned)s.page,
+                   s.erased, s.tears ? "_torn" : ""));
     int is_good = 1;
     for (unsigned at = 1; is_good && at < ops; at += (unsigned)sim_stride(ops, most)) {
         is_good = cut(c, &whole, at);
@@ -80,21 +81,24 @@ static void after(const sim_case *first, const sim_case *c, const char *name) {
         sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
         if (r.status != PICOSUIT_OK || s.bad != 0 || r.from != 0 ||
             memcmp(r.digest, whole.digest, sizeof r.digest) != 0) {
-            test_expect(0, test_name("after %u: %s from %u; %s", at, sim_code_name(r.status),
-                                     (unsigned)r.from, s.why),
+            test_expect(0,
+                        test_name("after %u: %s from %u; %s", at, sim_code_name(r.status),
+                                  (unsigned)r.from, s.why),
                         __FILE__, __LINE__);
             return;
         }
     }
 }
 
-/* A begins, B begins and is cut while it erases, A comes again. The rule "image pages, then the
- * manifest page" may cost A one attempt; "the manifest page first" never does. */
+/* A begins, B begins and is cut while it erases, A comes again. The rule "image pages,
+ * then the manifest page" may cost A one attempt; "the manifest page first" never does.
+ */
 static void third(const sim_case *a, const sim_case *b, int id_first) {
     sim_result r;
     unsigned ops, lost = 0;
     s.id_first = id_first;
-    TEST(test_name("test_power_back_to_the_first_%s", id_first ? "id_first" : "image_first"));
+    TEST(test_name("test_power_back_to_the_first_%s",
+                   id_first ? "id_first" : "image_first"));
     ops = measure(b, &r);
     for (unsigned at = 1; at < ops; at++) {
         sim_setup(&s, a);
@@ -141,8 +145,9 @@ static void two_cuts(const sim_case *c) {
             sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
             if (r.status != PICOSUIT_OK || s.bad != 0 ||
                 memcmp(r.digest, whole.digest, sizeof r.digest) != 0) {
-                test_expect(0, test_name("cut after %u and %u: %s; %s", first, second,
-                                         sim_code_name(r.status), s.why),
+                test_expect(0,
+                            test_name("cut after %u and %u: %s; %s", first, second,
+                                      sim_code_name(r.status), s.why),
                             __FILE__, __LINE__);
                 return;
             }
@@ -156,17 +161,20 @@ static void two_cuts(const sim_case *c) {
 #define KEYS "[['keys']]"
 
 static const row small[] = {
-    {"plain", KEYS, NULL, "7 <<[20 {" IS_C "} 3 15]>> 20 <<[20 {" IS_C " 21 \"c\"} 21 0 3 15]>>",
+    {"plain", KEYS, NULL,
+     "7 <<[20 {" IS_C "} 3 15]>> 20 <<[20 {" IS_C " 21 \"c\"} 21 0 3 15]>>", NULL, U, 0,
+     0, -1},
+    {"other", KEYS, NULL,
+     "7 <<[20 {" IS_B "} 3 15]>> 20 <<[20 {" IS_B " 21 \"b\"} 21 0 3 15]>>", NULL, U, 0,
+     0, -1},
+    {"without_size", KEYS, NULL, "20 <<[20 {21 \"c\"} 21 0 20 {" IS_C "} 3 15]>>", NULL,
+     U, 0, 0, -1},
+    {"copied", "[['keys'] [h'02']]", NULL, "20 <<[12 0 20 {" IS_C " 22 1} 22 0 3 15]>>",
      NULL, U, 0, 0, -1},
-    {"other", KEYS, NULL, "7 <<[20 {" IS_B "} 3 15]>> 20 <<[20 {" IS_B " 21 \"b\"} 21 0 3 15]>>",
-     NULL, U, 0, 0, -1},
-    {"without_size", KEYS, NULL, "20 <<[20 {21 \"c\"} 21 0 20 {" IS_C "} 3 15]>>", NULL, U, 0, 0,
-     -1},
-    {"copied", "[['keys'] [h'02']]", NULL, "20 <<[12 0 20 {" IS_C " 22 1} 22 0 3 15]>>", NULL, U,
-     0, 0, -1},
     {"written", KEYS, NULL, "20 <<[20 {18 z(200)} 18 0 6 15]>>", NULL, U, 0, 0, -1},
     {"two_in_turn", "[['keys'] ['denied']]", NULL,
-     "20 <<[12 0 20 {" IS_C " 21 \"c\"} 21 0 12 1 20 {" IS_B " 21 \"b\"} 21 0 12 true 3 15]>>",
+     "20 <<[12 0 20 {" IS_C " 21 \"c\"} 21 0 12 1 20 {" IS_B
+     " 21 \"b\"} 21 0 12 true 3 15]>>",
      NULL, U, 0, 0, -1},
     {"second_source", KEYS, NULL,
      "20 <<[20 {" IS_C "} 15 [<<[20 {14 200 21 \"b\"} 21 0 3 15]>> "

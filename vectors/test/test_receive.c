@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every vector that works: in one piece, byte by byte, cut at every place, and from memory.
+ * Every vector that works: in one piece, byte by byte, cut at every place, and from
+ * memory.
  */
 #include "splits.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Every vector that must be refused: by its code and at its byte, however it arrives; the slot in
- * progress is closed as bad once, and nothing else is written.
+ * Every vector that must be refused: by its code and at its byte, however it arrives; the
+ * slot in progress is closed as bad once, and nothing else is written.
  */
 #include "splits.h"
 
@@ -22,7 +22,8 @@ static void expect_harmless(const sim_case *c, const sim_result *r) {
 /* After the failure of a command that fills a component, that component holds nothing. */
 static void expect_spoiled(const sim_result *r) {
     int code = r->status;
-    if (code == PICOSUIT_E_LENGTH || code == PICOSUIT_E_DECRYPT || code == PICOSUIT_E_FETCH) {
+    if (code == PICOSUIT_E_LENGTH || code == PICOSUIT_E_DECRYPT ||
+        code == PICOSUIT_E_FETCH) {
         EXPECT(r->n.ends_bad <= 1);
     }
     if (r->n.ends_bad == 1 && s.spoiled >= 0) {

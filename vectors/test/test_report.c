@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * SUIT_Report and SUIT_Capability_Report, read back by a small reader of their own: the reference,
- * the result and the reason for every vector, accepted or refused.
+ * SUIT_Report and SUIT_Capability_Report, read back by a small reader of their own: the
+ * reference, the result and the reason for every vector, accepted or refused.
  */
 #include "rows.h"
 
@@ -33,7 +33,8 @@ static unsigned rd_head(reader *r, uint32_t *value) {
     for (unsigned i = 1; i <= n; i++) {
         *value = *value << 8 | r->p[i];
     }
-    r->is_bad |= (n == 1 && *value < 24) || (n == 2 && *value < 256) || (n == 4 && *value < 65536);
+    r->is_bad |=
+        (n == 1 && *value < 24) || (n == 2 && *value < 256) || (n == 4 && *value < 65536);
     r->p += 1 + n;
     r->left -= 1 + (size_t)n;
     return major;
@@ -117,19 +118,20 @@ static const struct {
     int16_t code;
     uint8_t reason;
 } reasons[] = {
-    {PICOSUIT_E_ROOM, 11},      {PICOSUIT_E_CBOR, 1},         {PICOSUIT_E_TYPE, 1},
-    {PICOSUIT_E_ORDER, 1},      {PICOSUIT_E_BOUNDS, 1},       {PICOSUIT_E_TRUNCATED, 1},
-    {PICOSUIT_E_TRAILING, 1},   {PICOSUIT_E_LIMIT, 1},        {PICOSUIT_E_VALUE, 1},
-    {PICOSUIT_E_TAG, 1},        {PICOSUIT_E_MEMBER, 1},       {PICOSUIT_E_MISSING, 1},
-    {PICOSUIT_E_VERSION, 1},    {PICOSUIT_E_SEVERED, 9},      {PICOSUIT_E_COSE, 2},
-    {PICOSUIT_E_ALG, 3},        {PICOSUIT_E_AUTH, 4},         {PICOSUIT_E_DIGEST, 4},
-    {PICOSUIT_E_RIGHTS, 7},     {PICOSUIT_E_ROLLBACK, 11},    {PICOSUIT_E_COMPAT, 11},   {PICOSUIT_E_INVOKE, 11},
-    {PICOSUIT_E_COMPONENT, 6},  {PICOSUIT_E_INDEX, 6},        {PICOSUIT_E_COMMAND, 5},
-    {PICOSUIT_E_SHARED, 5},     {PICOSUIT_E_PARAM, 8},        {PICOSUIT_E_SEQUENCE, 1},
-    {PICOSUIT_E_SOFT, 8},       {PICOSUIT_E_CONDITION, 10},   {PICOSUIT_E_TRY, 10},
-    {PICOSUIT_E_UNSET, 11},     {PICOSUIT_E_TRANSIENT, 11},   {PICOSUIT_E_STEPS, 11},
-    {PICOSUIT_E_UNSUPPORTED, 5}, {PICOSUIT_E_FETCH, 11},      {PICOSUIT_E_LENGTH, 11},
-    {PICOSUIT_E_DECRYPT, 11},   {PICOSUIT_E_CAPACITY, 11},    {PICOSUIT_E_PLATFORM, 11},
+    {PICOSUIT_E_ROOM, 11},     {PICOSUIT_E_CBOR, 1},        {PICOSUIT_E_TYPE, 1},
+    {PICOSUIT_E_ORDER, 1},     {PICOSUIT_E_BOUNDS, 1},      {PICOSUIT_E_TRUNCATED, 1},
+    {PICOSUIT_E_TRAILING, 1},  {PICOSUIT_E_LIMIT, 1},       {PICOSUIT_E_VALUE, 1},
+    {PICOSUIT_E_TAG, 1},       {PICOSUIT_E_MEMBER, 1},      {PICOSUIT_E_MISSING, 1},
+    {PICOSUIT_E_VERSION, 1},   {PICOSUIT_E_SEVERED, 9},     {PICOSUIT_E_COSE, 2},
+    {PICOSUIT_E_ALG, 3},       {PICOSUIT_E_AUTH, 4},        {PICOSUIT_E_DIGEST, 4},
+    {PICOSUIT_E_RIGHTS, 7},    {PICOSUIT_E_ROLLBACK, 11},   {PICOSUIT_E_COMPAT, 11},
+    {PICOSUIT_E_INVOKE, 11},   {PICOSUIT_E_COMPONENT, 6},   {PICOSUIT_E_INDEX, 6},
+    {PICOSUIT_E_COMMAND, 5},   {PICOSUIT_E_SHARED, 5},      {PICOSUIT_E_PARAM, 8},
+    {PICOSUIT_E_SEQUENCE, 1},  {PICOSUIT_E_SOFT, 8},        {PICOSUIT_E_CONDITION, 10},
+    {PICOSUIT_E_TRY, 10},      {PICOSUIT_E_UNSET, 11},      {PICOSUIT_E_TRANSIENT, 11},
+    {PICOSUIT_E_STEPS, 11},    {PICOSUIT_E_UNSUPPORTED, 5}, {PICOSUIT_E_FETCH, 11},
+    {PICOSUIT_E_LENGTH, 11},   {PICOSUIT_E_DECRYPT, 11},    {PICOSUIT_E_CAPACITY, 11},
+    {PICOSUIT_E_PLATFORM, 11},
 };
 
 static int reason_of(int code) {
@@ -191,10 +193,16 @@ static void one(const sim_case *c) {
     guard_free(exact);
 }
 
-static const row uri_row = {"uri", ONE, NULL,
+static const row uri_row = {"uri",
+                            ONE,
+                            NULL,
                             "4 \"coap://x/ref\" 7 <<[20 {" IS_A "} 3 15]>> 9 <<[14 0]>> "
                             "20 <<[20 {" IS_C " 21 \"c\"} 21 0]>>",
-                            NULL, U, 0, 0, -1};
+                            NULL,
+                            U,
+                            0,
+                            0,
+                            -1};
 
 /* Before, in the middle, and at the end. */
 static void life(void) {
@@ -209,7 +217,8 @@ static void life(void) {
     EXPECT_INT(picosuit_init(s.p, &s.platform, &s, s.work, s.work_len), PICOSUIT_OK);
     EXPECT(get(&rep, buf, sizeof buf, &len) && !rep.is_true);
     EXPECT(rep.digest_len == 0 && rep.uri_len == 0 && rep.code == 0 && rep.reason == 0);
-    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used), PICOSUIT_READY);
+    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used),
+               PICOSUIT_READY);
     EXPECT(get(&rep, buf, sizeof buf, &len) && !rep.is_true);
     EXPECT(rep.uri_len == 12 && memcmp(rep.uri, "coap://x/ref", 12) == 0);
     EXPECT(rep.digest_len == 32 && rep.code == 0 && rep.reason == 0);
@@ -233,7 +242,8 @@ static void report_inside(sim *d, int callback) {
     static uint8_t buf[200];
     size_t len;
     report rep;
-    if (callback == SIM_INVOKE && picosuit_report(d->p, buf, sizeof buf, &len) == PICOSUIT_OK) {
+    if (callback == SIM_INVOKE &&
+        picosuit_report(d->p, buf, sizeof buf, &len) == PICOSUIT_OK) {
         reader r = {buf, len, 0};
         pending = rd_report(&r, &rep) && !rep.is_true ? rep.reason : 99;
     }
@@ -274,7 +284,8 @@ static int has(const int32_t *list, size_t n, int32_t label) {
 }
 
 static void capabilities(void) {
-    static const int32_t commands[] = {1, 2, 3, 6, 12, 14, 15, 18, 19, 20, 21, 22, 23, 24, 32};
+    static const int32_t commands[] = {1,  2,  3,  6,  12, 14, 15, 18,
+                                       19, 20, 21, 22, 23, 24, 32};
     static const int32_t parameters[] = {1, 2, 3, 12, 13, 14, 18, 21, 22, 23, 24, 25};
     uint8_t buf[200];
     int32_t list[40];
