@@ -19,8 +19,9 @@ FUZZ_SECONDS ?= 60
 CORE = core/picosuit.h core/picosuit.c
 VENV = $(O)/venv/bin/python
 
-.PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs san demo lint format \
-	size stack work cycles fuzz fuzz-smoke targets targets-check targets-update dist clean FORCE
+.PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs \
+	san demo lint format size stack sizes sizes-check work cycles fuzz fuzz-smoke targets \
+	targets-check targets-update dist clean FORCE
 
 all: $(O)/libpicosuit.a ## the library, for this machine
 
@@ -117,6 +118,12 @@ size: ## flash by section, context, externals, on Cortex-M0
 
 stack: ## worst stack of each public function, on Cortex-M0
 	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/stack.py
+
+sizes: ## write docs/sizes.md
+	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/sizes.py
+
+sizes-check: ## docs/sizes.md is up to date
+	@O=$(O) CROSS=$(CROSS) $(PYTHON) bench/sizes.py --check
 
 work: ## work buffer of the updates that targets.csv names
 	@mkdir -p $(O)/now && rm -f $(O)/now/work.csv

@@ -473,6 +473,226 @@ static void last_bytes(void) {
     }
 }
 
+/* -- encryption-info that cannot be ours, and one that could -- */
+
+#if PICOSUIT_WITH_ENCRYPTION
+#define HEAD "[<<{1 24}>> {5 h'000102030405060708090a0b'} null "
+#define POINT                                                                            \
+    "{1 1 -1 4 -2 h'0900000000000000000000000000000000000000000000000000000000000000'}"
+
+static void recipients(void) {
+    static const struct {
+        const char *name, *list;
+        int code; /* of begin, or of run */
+    } rows[] = {
+        {"kw", "[h'' {1 -3} z(40)]", PICOSUIT_E_DECRYPT},
+        {"kw_protected_alg", "[<<{1 -3}>> {} z(40)]", PICOSUIT_E_COSE},
+        {"kw_protected_other", "[<<{3 0}>> {1 -3} z(40)]", PICOSUIT_E_COSE},
+        {"kw_protected_empty_map", "[<<{}>> {1 -3} z(40)]", PICOSUIT_E_DECRYPT},
+        {"kw_without_alg", "[h'' {} z(40)]", PICOSUIT_E_COSE},
+        {"kw_of_39_bytes", "[h'' {1 -3} z(39)]", PICOSUIT_E_VALUE},
+        {"ecdh", "[<<{1 -29}>> {-1 " POINT "} z(40)]", PICOSUIT_E_DECRYPT},
+        {"ecdh_without_point", "[<<{1 -29}>> {} z(40)]", PICOSUIT_E_COSE},
+        {"ecdh_unprotected_alg", "[h'' {1 -29 -1 " POINT "} z(40)]", PICOSUIT_E_COSE},
+        {"ecdh_more_protected", "[<<{1 -29 3 0}>> {-1 " POINT "} z(40)]",
+         PICOSUIT_E_COSE},
+        {"ecdh_of_zero", "[<<{1 -29}>> {-1 {1 1 -1 4 -2 z(32)}} z(40)]",
+         PICOSUIT_E_DECRYPT},
+        {"ecdh_short_point", "[<<{1 -29}>> {-1 {1 1 -1 4 -2 z(31)}} z(40)]",
+         PICOSUIT_E_ALG},
+        {"ecdh_p256", "[<<{1 -29}>> {-1 {1 2 -1 1 -2 z(32) -3 z(32)}} z(40)]",
+         PICOSUIT_E_ALG},
+        {"ecdh_p256_then_kw",
+         "[<<{1 -29}>> {-1 {1 2 -1 1 -2 z(32) -3 z(32)}} z(40)] [h'' {1 -3} z(40)]",
+         PICOSUIT_E_DECRYPT},
+        {"unknown_alg", "[h'' {1 -5} z(40)]", PICOSUIT_E_ALG},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static char rest[1024];
+        row w = {rows[i].name, ONE, NULL, rest, NULL, U, 0, 0, -1};
+        sim_result r;
+        TEST(test_name("test_hostile_recipient_%s", rows[i].name));
+        snprintf(rest, sizeof rest,
+                 "20 <<[20 {18 z(20) 19 <<96(" HEAD "[%s]])>>} 18 0]>>", rows[i].list);
+        row_case(&c, &w, "");
+        run_all_ways(&r);
+        EXPECT_INT(r.status, rows[i].code);
+        EXPECT_INT(r.stage, r.status == PICOSUIT_E_DECRYPT ? SIM_AT_RUN : SIM_AT_BEGIN);
+        EXPECT(s.log[0] == 0);
+    }
+}
+
+/* Keys of a length that their algorithm does not have are no keys. */
+static int short_key(void *dev, int purpose, unsigned n, const uint8_t *kid,
+                     size_t kid_len, picosuit_key *out) {
+    int st = sim_platform.key(dev, purpose, n, kid, kid_len, out);
+    if (st == 1 && purpose == PICOSUIT_PURPOSE_DECRYPT) {
+        out->key_len--;
+    }
+    return st;
+}
+
+static void short_keys(void) {
+    static const char *const names[] = {"enc_transient_ecdh", "enc_transient_kw"};
+    for (int i = 0; i < 2; i++) {
+        static sim_case record;
+        sim_result r;
+        TEST(test_name("test_hostile_short_key_%s", names[i]));
+        if (!EXPECT(sim_case_find(&record, "suit/index.txt", names[i]))) {
+            continue;
+        }
+        if ((record.needs & ~picosuit_features()) == 0) {
+            sim_run(&s, &record, SIM_WHOLE, 0, &r);
+            EXPECT_INT(r.status, PICOSUIT_OK);
+            s.platform.key = short_key;
+            sim_run(&s, &record, SIM_WHOLE, 0, &r);
+            s.platform.key = sim_platform.key;
+            EXPECT_INT(r.status, PICOSUIT_E_DECRYPT);
+        }
+        sim_case_free(&record);
+    }
+}
+#endif
+
+/* -- a platform that never stops -- */
+
+static int endless_key(void *dev, int purpose, unsigned n, const uint8_t *kid,
+                       size_t kid_len, picosuit_key *out) {
+    int is_wanted = purpose == PICOSUIT_PURPOSE_DECRYPT || s.p->state == 1;
+    if (!is_wanted || sim_platform.key(dev, purpose, n, kid, kid_len, out) == 0) {
+        static const uint8_t none[32];
+        out->key = none;
+        out->key_len = purpose == PICOSUIT_PURPOSE_DECRYPT ? 16 : 32;
+        out->alg = purpose == PICOSUIT_PURPOSE_DECRYPT ? PICOSUIT_ALG_A128KW : -19;
+    }
+    return 1;
+}
+
+static int endless_identity(void *dev, unsigned component, int what, unsigned n,
+                            uint8_t *buf) {
+    (void)dev;
+    (void)component;
+    (void)what;
+    memset(buf, (int)n, 16);
+    return 1;
+}
+
+static void endless(void) {
+    row w = {"endless", ONE, NULL, "7 <<[20 {" VENDOR "} @1 15]>>", NULL, U, 0, 0, -1};
+    sim_result r;
+    TEST("test_hostile_identities_without_end");
+    row_case(&c, &w, "");
+    s.platform.identity = endless_identity;
+    sim_run(&s, &c, SIM_WHOLE, 0, &r);
+    s.platform.identity = sim_platform.identity;
+    EXPECT_INT(r.status, PICOSUIT_E_LIMIT);
+    EXPECT_INT(r.error.offset, c.offset);
+    TEST("test_hostile_keys_without_end");
+    c.blocks = "<<18([<<{1 -19}>> {} null z(64)])>>";
+    sim_envelope(&c, "{1 1 2 5 3 <<{2 " ONE "}>>}", "", NULL);
+    s.platform.key = endless_key;
+    sim_run(&s, &c, SIM_WHOLE, 0, &r);
+    s.platform.key = sim_platform.key;
+    EXPECT_INT(r.status, PICOSUIT_E_LIMIT);
+    EXPECT_INT(r.error.offset, 4);
+#if PICOSUIT_WITH_ENCRYPTION
+    TEST("test_hostile_content_keys_without_end");
+    w.rest = "20 <<[20 {18 z(20) 19 <<96(" HEAD "[[h'' {1 -3} z(40)]]])>>} @18 0]>>";
+    row_case(&c, &w, "");
+    s.platform.key = endless_key;
+    sim_run(&s, &c, SIM_WHOLE, 0, &r);
+    s.platform.key = sim_platform.key;
+    EXPECT_INT(r.status, PICOSUIT_E_LIMIT);
+    EXPECT_INT(r.error.offset, c.offset);
+    EXPECT(s.log[0] == 0);
+#endif
+}
+
+/* -- a context that was disturbed after the signature was verified -- */
+
+static void disturbed(void) {
+    row fetch = {
+        "disturbed", "[['keys']]", NULL, "20 <<[20 {21 \"a\"} @21 0]>>", NULL, U, 0, 0,
+        -1};
+    row invoke = {"disturbed", ONE, NULL, "9 <<[@23 0]>>", NULL, I, 0, 0, -1};
+    TEST("test_hostile_verified_pattern_is_looked_at_again");
+    for (int i = 0; i < 2; i++) {
+        row_case(&c, i == 0 ? &fetch : &invoke, "");
+        EXPECT_INT(to_ready(), PICOSUIT_READY);
+        EXPECT_INT(picosuit_begin(s.p, c.procedure[0]), PICOSUIT_OK);
+        s.p->verified ^= 1;
+        EXPECT_INT(picosuit_run(s.p), PICOSUIT_E_AUTH);
+        EXPECT_INT(picosuit_last_error(s.p)->offset, c.offset);
+        EXPECT(s.log[0] == 0);
+    }
+    TEST("test_hostile_rights_are_looked_at_again");
+    row_case(&c, &fetch, "");
+    EXPECT_INT(to_ready(), PICOSUIT_READY);
+    EXPECT_INT(picosuit_begin(s.p, PICOSUIT_UPDATE), PICOSUIT_OK);
+    memset(s.p->rights, 0, sizeof s.p->rights);
+    EXPECT_INT(picosuit_run(s.p), PICOSUIT_E_RIGHTS);
+    EXPECT_INT(picosuit_last_error(s.p)->offset, c.offset);
+    EXPECT(s.log[0] == 0);
+}
+
+/* -- sizes at the end of 32 bits, where a copy starts -- */
+
+static const item large[] = {
+    {"copy_of_32_bits", TWO, "20 <<[12 0 20 {14 4294967295 22 1} @22 0]>>", "", U,
+     PICOSUIT_E_CAPACITY, 22},
+    {"copy_of_a_transient_of_32_bits", "[[h'00'] ['t']]",
+     "20 <<[12 1 20 {14 100 21 \"a\"} 21 0 12 0 20 {14 4294967295 22 1} @22 0]>>", "", U,
+     PICOSUIT_E_CAPACITY, 22},
+    {"write_of_32_bits", ONE, "20 <<[20 {14 4294967295 18 'x'} @18 0]>>", "", U,
+     PICOSUIT_E_CAPACITY, 18},
+};
+
+static void large_memory(void) {
+    row w = {"memory", ONE, NULL, "7 <<[20 {" IS_A "} 3 15]>>", NULL, U, 0, 0, -1};
+    size_t used;
+    TEST("test_hostile_work_of_16_mib");
+    row_case(&c, &w, "");
+    sim_setup(&s, &c);
+    /* said to be large: what is not needed is not touched */
+    EXPECT_INT(picosuit_init(s.p, &s.platform, &s, s.work, 0x7fffffff), PICOSUIT_OK);
+    EXPECT_INT(picosuit_feed(s.p, c.envelope.data, c.envelope.len, &used),
+               PICOSUIT_READY);
+    EXPECT_INT(picosuit_begin(s.p, PICOSUIT_UPDATE), PICOSUIT_OK);
+    EXPECT_INT(picosuit_run(s.p), PICOSUIT_OK);
+    TEST("test_hostile_map_of_65536");
+    EXPECT_INT(picosuit_init(s.p, &s.platform, &s, s.work, s.work_len), PICOSUIT_OK);
+    EXPECT_INT(
+        picosuit_feed(s.p, (const uint8_t *)"\xd8\x6b\xba\x00\x01\x00\x00", 7, &used),
+        PICOSUIT_E_LIMIT);
+    EXPECT_INT(picosuit_last_error(s.p)->offset, 2);
+#if SIZE_MAX > 0xffffffffu
+    TEST("test_hostile_open_of_4_gib");
+    EXPECT_INT(picosuit_init(s.p, &s.platform, &s, s.work, s.work_len), PICOSUIT_OK);
+    EXPECT_INT(picosuit_open(s.p, c.envelope.data, (size_t)1 << 32), PICOSUIT_E_ARG);
+#endif
+}
+
+static void fixed_content(void) {
+    row w = {"fixed", "[['keys']]", NULL, "7 <<[20 {18 z(1025)} @6 15]>>", NULL, U, 0, 0,
+             -1};
+    sim_result r;
+    TEST("test_hostile_content_longer_than_fixed_storage");
+    row_case(&c, &w, "");
+    s.flash[SIM_KEYS].fixed = 1;
+    sim_run(&s, &c, SIM_WHOLE, 0, &r);
+    EXPECT_INT(r.status, PICOSUIT_E_CONDITION);
+    EXPECT_INT(r.error.offset, c.offset);
+    TEST("test_hostile_fixed_storage_needs_a_size");
+    w.components = ONE;
+    w.rest = "7 <<[20 {3 " SUM_A "} @3 15]>>";
+    row_case(&c, &w, "");
+    s.flash[0].fixed = 1;
+    sim_run(&s, &c, SIM_WHOLE, 0, &r);
+    EXPECT_INT(r.status, PICOSUIT_E_CONDITION);
+    EXPECT_INT(r.n.by[SIM_READ], 0);
+    s.flash[0].fixed = s.flash[SIM_KEYS].fixed = 0;
+}
+
 /* -- two components that were spoiled -- */
 
 static const item spoiled[] = {
@@ -513,6 +733,15 @@ void suite_hostile(void) {
     trusted_length();
     last_bytes();
     ROWS(spoiled);
+    ROWS(large);
+    large_memory();
+    fixed_content();
+#if PICOSUIT_WITH_ENCRYPTION
+    recipients();
+    short_keys();
+#endif
+    endless();
+    disturbed();
     sim_case_free(&c);
     guard_free(s.work);
 }

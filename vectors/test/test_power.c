@@ -156,6 +156,52 @@ static void two_cuts(const sim_case *c) {
     EXPECT(ops > 0);
 }
 
+/* -- a platform that waits, or fails, while an update is resumed -- */
+
+static void resume_half(const sim_case *c, unsigned ops) {
+    sim_result r;
+    sim_setup(&s, c);
+    s.cut_at = ops - 40;
+    sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
+    sim_power(&s);
+    memset(&s.n, 0, sizeof s.n);
+    s.log[0] = 0;
+}
+
+static void resume_injected(const sim_case *c) {
+    sim_result whole, plain, r;
+    unsigned ops = measure(c, &whole);
+    if (!EXPECT(ops > 100)) {
+        return;
+    }
+    TEST(test_name("test_power_resume_again_%s", c->name));
+    resume_half(c, ops);
+    sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &plain);
+    EXPECT(plain.status == PICOSUIT_OK && plain.n.by[SIM_READ] > 0);
+    for (unsigned n = 1; n <= plain.n.calls; n++) {
+        resume_half(c, ops);
+        s.again_at = n;
+        sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
+        EXPECT(sim_same(&plain, &r) && s.bad == 0 && r.agains == 1);
+    }
+    resume_half(c, ops);
+    s.again_each = 1;
+    sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
+    EXPECT(sim_same(&plain, &r) && s.bad == 0);
+    TEST(test_name("test_power_resume_fail_%s", c->name));
+    for (unsigned n = 1; n <= plain.n.calls; n++) {
+        resume_half(c, ops);
+        s.fail_at = n;
+        sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
+        EXPECT(r.status == PICOSUIT_E_PLATFORM && s.bad == 0);
+        EXPECT_INT(r.n.by[SIM_END] + (s.failed == SIM_END), r.n.by[SIM_BEGIN]);
+        sim_power(&s);
+        sim_process(&s, c->procedure[0], SIM_FRAMES, 64, &r);
+        EXPECT(r.status == PICOSUIT_OK && s.bad == 0);
+        EXPECT(memcmp(r.digest, whole.digest, sizeof r.digest) == 0);
+    }
+}
+
 /* -- manifests of this test: component 'keys' has 1024 bytes -- */
 
 #define KEYS "[['keys']]"
@@ -241,6 +287,9 @@ static void vectors(void) {
         int is_whole = strcmp(c.name, "fetch_uri") == 0 || (is_encrypted && !encrypted++);
         if (c.expect == PICOSUIT_OK && c.writes != 0) {
             every_cut(&c, is_whole ? 1200 : is_encrypted ? 60 : 30);
+            if (is_whole) {
+                resume_injected(&c);
+            }
         }
     }
 }
