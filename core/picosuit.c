@@ -9,9 +9,9 @@
  *  6  Field 2^255-19                          fe_
  *  7  X25519                                  x25519
  *  8  Ed25519 verification                    sc_ ge_ ed25519_
- *  9  CBOR reading, deterministic only        cbor_
- * 10  CBOR writing                            put_
- * 11  Errors and the device                   fail dev_
+ *  9  Errors and the device                   fail dev_
+ * 10  CBOR reading, deterministic only        cbor_
+ * 11  CBOR writing                            put_
  * 12  COSE: keys, signatures, recipients      cose_
  * 13  Manifest model                          man_
  * 14  Payload pipe                            pay_
@@ -675,12 +675,10 @@ static void poly_tag(const picosuit_aead_ctx *a, uint8_t tag[16]) {
 }
 
 /* Takes the one-time key from block 0 [RFC8439 2.6], absorbs the AAD and its padding. */
-static B_NOINLINE void aead_init(picosuit_aead_ctx *a, const uint8_t key[32],
-                                 const uint8_t nonce[12], const uint8_t *aad,
-                                 size_t aad_len) {
+static B_NOINLINE void aead_start(picosuit_aead_ctx *a, const uint8_t *aad,
+                                  size_t aad_len) {
     uint8_t once[32];
     memset(once, 0, sizeof once);
-    chacha_key(a, key, nonce);
     chacha_xor(a, 0, once, sizeof once);
     poly_init(a, once);
     wipe(once, sizeof once);
@@ -689,6 +687,13 @@ static B_NOINLINE void aead_init(picosuit_aead_ctx *a, const uint8_t key[32],
     poly_pad(a);
     a->aad_len = (uint32_t)aad_len;
     a->len = 0;
+}
+
+/* The same, for a new key. */
+static void aead_init(picosuit_aead_ctx *a, const uint8_t key[32],
+                      const uint8_t nonce[12], const uint8_t *aad, size_t aad_len) {
+    chacha_key(a, key, nonce);
+    aead_start(a, aad, aad_len);
 }
 
 /* The next ciphertext bytes, any split. */
@@ -973,8 +978,8 @@ typedef struct {
     STEP(1)                                                                              \
     STEP(2)                                                                              \
     STEP(3)                                                                              \
-    STEP(4) STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12) STEP(13)  \
-        STEP(14)
+    STEP(4)                                                                              \
+    STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12) STEP(13) STEP(14)
 #define FE_OUT(limb)                                                                     \
     limb = (uint16_t)c;                                                                  \
     c >>= 16;
@@ -1851,13 +1856,204 @@ int picosuit_ed25519_verify(const uint8_t sig[64], const uint8_t key[32],
 }
 #endif
 /* ====================================================================================
- * 9  CBOR reading (cbor_)
+ * 9  Errors and the device (fail, dev_)
  *
- * Gives: a sticky reader over bytes in memory. The first error ends every loop: after it
- * all reads give zero, and the caller looks at `st` once, before it acts on anything.
+ * Gives: the only place that sets an error, and the only place that calls the platform.
+ * A wrapper returns 0 or the documented answer, PICOSUIT_AGAIN, or the error it has set.
+ * uses: 1
+ * ==================================================================================== */
+
+#define ST_EMPTY 0u   /* never initialised */
+#define ST_RECEIVE 1u /* up to the last member before the payloads */
+#define ST_READY 2u   /* authenticated */
+#define ST_BEGIN 3u   /* begin said AGAIN */
+#define ST_RUN 4u     /* procedure under way */
+#define ST_DONE 5u    /* procedure finished */
+#define ST_FAILED 6u  /* error sticks */
+#define ST_BIT(state) (1u << (state))
+#define ST_ANY 0x3fu /* but ST_FAILED */
+
+#define NO_COMPONENT 255u
+#define DEV_MAGIC 0x50534954u    /* "PSIT": an initialised context */
+#define MAN_VERIFIED 0x5a96c3e1u /* signature and digest were right (glitch pattern) */
+
+/* Sets the error; the first one sticks. `code` is given without its sign, which Thumb
+ * loads in one instruction: fail(p, -PICOSUIT_E_X, ...). What was read last becomes zero.
+ */
+static int fail(picosuit *p, int code, uint32_t offset, int32_t label) {
+    picosuit_error *e = &p->error;
+
+    if (p->state != ST_FAILED) {
+        e->offset = offset;
+        e->label = label;
+        e->code = (int16_t)-code;
+        e->section = p->section;
+        e->component = p->component;
+        p->state = ST_FAILED;
+    }
+    p->r.val = 0;
+    return e->code;
+}
+
+static int is_failed(const picosuit *p) {
+    return p->state == ST_FAILED;
+}
+
+/* Failure of the command being checked or executed, or of the item being received. */
+static int fail_here(picosuit *p, int code) {
+    return fail(p, code, p->at, p->label);
+}
+
+/* Classifies a callback's answer: 0 and `answer` are documented, all else is a failure.
+ */
+static int dev_result(picosuit *p, int st, int answer) {
+    if (st == PICOSUIT_OK || st == PICOSUIT_AGAIN || st == answer) {
+        return st;
+    }
+    if (!is_failed(p)) {
+        p->error.platform = st;
+    }
+    return fail_here(p, -PICOSUIT_E_PLATFORM);
+}
+
+/* A callback that is needed is not there. */
+static int dev_missing(picosuit *p) {
+    return fail_here(p, -PICOSUIT_E_UNSUPPORTED);
+}
+
+static int dev_key(picosuit *p, int purpose, const uint8_t *kid, size_t kid_len,
+                   picosuit_key *out) {
+    memset(out, 0, sizeof *out);
+    if (p->platform->key == NULL) {
+        return 0;
+    }
+    return dev_result(p, p->platform->key(p->dev, purpose, p->sub, kid, kid_len, out), 1);
+}
+
+static int dev_component(picosuit *p, const uint8_t *id, size_t id_len, uint8_t *handle,
+                         uint8_t *kind) {
+    int st = 0;
+
+    *handle = NO_COMPONENT;
+    *kind = 0;
+    if (p->platform->component != NULL) {
+        st = p->platform->component(p->dev, p->signer[p->chosen], id, id_len, handle,
+                                    kind);
+    }
+    return st == PICOSUIT_E_RIGHTS ? st : dev_result(p, st, 1);
+}
+
+static int dev_identity(picosuit *p, int what, uint8_t *buf) {
+    memset(buf, 0, 16);
+    if (p->platform->identity == NULL) {
+        return 0;
+    }
+    return dev_result(p, p->platform->identity(p->dev, p->handle, what, p->step_off, buf),
+                      1);
+}
+
+#if PICOSUIT_WITH_SLOTS
+static int dev_slot(picosuit *p, uint32_t *out) {
+    *out = 0;
+    if (p->platform->slot == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->slot(p->dev, p->handle, p->procedure, out), 0);
+}
+#endif
+
+static int dev_size(picosuit *p, unsigned handle, uint32_t *stored, uint32_t *capacity) {
+    *stored = 0;
+    *capacity = 0;
+    if (p->platform->size == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->size(p->dev, handle, stored, capacity), 0);
+}
+
+static int dev_read(picosuit *p, unsigned handle, uint32_t off, uint8_t *buf,
+                    size_t cap) {
+    if (p->platform->read == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->read(p->dev, handle, off, buf, cap), 0);
+}
+
+/* begin, write and end come together: with one of them missing nothing is ever opened. */
+static int dev_begin(picosuit *p, uint32_t *have) {
+    const picosuit_platform *f = p->platform;
+
+    *have = 0;
+    if (f->begin == NULL || f->write == NULL || f->end == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, f->begin(p->dev, p->handle, p->pay_size, p->digest, have), 0);
+}
+
+static int dev_write(picosuit *p, uint32_t off) {
+    int st = p->platform->write(p->dev, p->open, off, p->block, p->block_n);
+
+    return dev_result(p, st, 0);
+}
+
+/* Closes what is open; also when it failed: it is called once. */
+static int dev_end(picosuit *p, int good) {
+    int st = dev_result(p, p->platform->end(p->dev, p->open, good), 0);
+
+    if (st != PICOSUIT_AGAIN) {
+        p->open = NO_COMPONENT;
+    }
+    return st;
+}
+
+static int dev_invoke(picosuit *p, const uint8_t *data, size_t len) {
+    if (p->platform->invoke == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->invoke(p->dev, p->handle, data, len), 0);
+}
+
+static int dev_sequence(picosuit *p, uint64_t *floor, uint8_t *digest) {
+    *floor = 0;
+    memset(digest, 0, 32);
+    if (p->platform->sequence == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->sequence(p->dev, floor, digest), PICOSUIT_NO_FLOOR);
+}
+
+#if PICOSUIT_WITH_SWAP
+static int dev_swap(picosuit *p, unsigned source) {
+    if (p->platform->swap == NULL) {
+        return dev_missing(p);
+    }
+    return dev_result(p, p->platform->swap(p->dev, p->handle, source), 0);
+}
+#endif
+
+static int dev_verify(picosuit *p, const picosuit_key *key, const uint8_t *data,
+                      size_t len, const uint8_t *sig, size_t sig_len) {
+    int st = p->platform->verify(p->dev, key, data, len, sig, sig_len);
+
+    return dev_result(p, st, PICOSUIT_VERIFIED);
+}
+
+static void dev_record(picosuit *p, const picosuit_record *record) {
+    if (p->platform->record != NULL) {
+        (void)p->platform->record(p->dev, record);
+    }
+}
+
+/* ====================================================================================
+ * 10  CBOR reading (cbor_)
+ *
+ * Gives: a sticky reader, p->r, over bytes in memory. The first error ends every loop:
+ * after it all reads give zero. An error is set where the last head began, with p->label
+ * (the member, command or parameter being read). One thing is read at a time, so one
+ * reader is enough; whoever reads starts with cbor_start.
  * Source: [RFC8949 4.2], deterministic encoding only: definite lengths, shortest heads.
  * Limits: lengths and counts below 2^32; integers up to 64 bits where asked for.
- * uses: 1
+ * uses: 9
  * ==================================================================================== */
 
 #define CBOR_UINT 0u
@@ -1872,456 +2068,274 @@ int picosuit_ed25519_verify(const uint8_t sig[64], const uint8_t key[32],
 #define CBOR_FALSE 20u
 #define CBOR_TRUE 21u
 #define CBOR_NULL 22u
+#define CBOR_NIL 0xf6u          /* null as a byte */
 #define CBOR_NO_END 0xffffffffu /* end of a reader that sees only a head */
-#define CBOR_FIRST_KEY 0xffffffffu /* order of the key before the first one of a map */
 
-typedef struct {
-    const uint8_t *data;
-    uint32_t pos;   /* next byte */
-    uint32_t end;   /* end of the innermost container, pos <= end */
-    uint32_t head;  /* where the last head began */
-    uint32_t bad;   /* where the first error is */
-    uint32_t delta; /* envelope offset of data[0] (modulo 2^32) */
-    uint32_t val;   /* argument of the last head, low 32 bits */
-    uint32_t hi;    /* high 32 bits */
-    int st;
-} cbor_reader;
-
-static void cbor_init(cbor_reader *r, const uint8_t *data, uint32_t pos, uint32_t end,
-                      uint32_t delta)
-{
-    r->data = data;
-    r->pos = pos;
-    r->end = end;
-    r->head = pos;
-    r->bad = 0;
-    r->delta = delta;
-    r->val = 0;
-    r->hi = 0;
-    r->st = PICOSUIT_OK;
+/* Reads data[pos .. end); `delta` is the envelope offset of data[0] (modulo 2^32). */
+static void cbor_start(picosuit *p, const uint8_t *data, uint32_t pos, uint32_t end,
+                       uint32_t delta) {
+    p->r.data = data;
+    p->r.pos = pos;
+    p->r.end = end;
+    p->r.delta = delta;
 }
 
-static void cbor_fail(cbor_reader *r, int code, uint32_t at)
-{
-    if (r->st == PICOSUIT_OK) {
-        r->st = code;
-        r->bad = at;
-    }
-    r->val = 0;
-    r->hi = 0;
+static void cbor_fail_at(picosuit *p, int code, uint32_t pos) {
+    (void)fail(p, code, pos + p->r.delta, p->label);
 }
 
-/* Reads the argument of a head (n = 0, 1, 2, 4 or 8 more bytes, all present) and refuses
- * a longer form than needed. */
-static void cbor_argument(cbor_reader *r, uint32_t ai, uint32_t n)
-{
-    const uint8_t *d = r->data + r->pos;
-    uint32_t i;
+static void cbor_fail(picosuit *p, int code) {
+    cbor_fail_at(p, code, p->r.head);
+}
 
-    r->val = n == 0 ? ai : 0;
-    for (i = 0; i < n; i++) {
-        r->hi = r->hi << 8 | r->val >> 24;
-        r->val = r->val << 8 | d[i];
+/* Bytes of the argument that follow the first byte of a head; 0 also if it has none. */
+static uint32_t cbor_more(uint8_t first) {
+    uint32_t ai = first & 31u;
+
+    return ai >= 24 && ai < 28 ? (uint32_t)1 << (ai - 24) : 0;
+}
+
+/* The same for a value in its shortest form. [RFC8949 4.2.1] */
+static uint32_t cbor_size(uint32_t val) {
+    return val < 24 ? 0 : val < 0x100 ? 1 : val < 0x10000 ? 2 : 4;
+}
+
+/* Reads a head's argument, n bytes after the first one; all are present. */
+static void cbor_argument(picosuit *p, uint32_t n) {
+    const uint8_t *d = p->r.data + p->r.pos;
+
+    p->r.pos += n + 1u;
+    if (n == 0) {
+        p->r.val = *d & 31u;
     }
-    r->pos += n;
-    if ((n == 1 && r->val < 24) || (n == 2 && r->val < 0x100) ||
-        (n == 4 && r->val < 0x10000) || (n == 8 && r->hi == 0)) {
-        cbor_fail(r, PICOSUIT_E_CBOR, r->head);
+    while (n > 0) {
+        d++;
+        n--;
+        p->r.hi = p->r.hi << 8 | p->r.val >> 24;
+        p->r.val = p->r.val << 8 | *d;
     }
+}
+
+/* What is wrong with a head whose argument (n bytes) was read: 0, or a code as for fail.
+ */
+static int cbor_wrong(const picosuit *p, uint32_t major, uint32_t n) {
+    if (major == CBOR_SIMPLE && n != 0) { /* nothing here is a float */
+        return n == 1 && p->r.val < 32 ? -PICOSUIT_E_CBOR : -PICOSUIT_E_TYPE;
+    }
+    if (n != (p->r.hi != 0 ? 8 : cbor_size(p->r.val))) {
+        return -PICOSUIT_E_CBOR; /* too long, or a value that is reserved or indefinite */
+    }
+    if (major == CBOR_BSTR || major == CBOR_TSTR) {
+        if (p->r.hi != 0 || p->r.val > p->r.end - p->r.pos) {
+            return p->r.end == CBOR_NO_END ? -PICOSUIT_E_LIMIT : -PICOSUIT_E_BOUNDS;
+        }
+    }
+    return p->r.hi != 0 && major > CBOR_NINT ? -PICOSUIT_E_LIMIT : 0;
 }
 
 /* Reads a head: returns its major type, leaves the argument in val and hi. Strings are
  * checked to lie within their container; their bytes are not consumed. */
-static uint32_t cbor_head(cbor_reader *r)
-{
-    uint32_t major = CBOR_NONE;
-    uint32_t ai, n;
+static uint32_t cbor_head(picosuit *p) {
+    uint32_t left = p->r.end - p->r.pos;
+    uint32_t major, n;
+    int wrong = -PICOSUIT_E_BOUNDS;
 
-    r->head = r->pos;
-    r->val = 0;
-    r->hi = 0;
-    if (r->st != PICOSUIT_OK) {
+    p->r.head = p->r.pos;
+    p->r.val = 0;
+    p->r.hi = 0;
+    if (is_failed(p)) {
         return CBOR_NONE;
     }
-    if (r->pos >= r->end) {
-        cbor_fail(r, PICOSUIT_E_BOUNDS, r->pos);
-        return CBOR_NONE;
-    }
-    major = (uint32_t)r->data[r->pos] >> 5;
-    ai = r->data[r->pos] & 31u;
-    n = ai < 24 ? 0 : (uint32_t)1 << ((ai - 24) & 7u);
-    if (ai > 27) {
-        cbor_fail(r, PICOSUIT_E_CBOR, r->pos);
-    } else if (n >= r->end - r->pos) {
-        cbor_fail(r, PICOSUIT_E_BOUNDS, r->pos);
-    } else if (major == CBOR_SIMPLE && n != 0) { /* nothing here is a float */
-        cbor_fail(r, n == 1 && r->data[r->pos + 1u] < 32 ? PICOSUIT_E_CBOR : PICOSUIT_E_TYPE,
-                  r->pos);
-    } else {
-        r->pos++;
-        cbor_argument(r, ai, n);
-        if ((major == CBOR_BSTR || major == CBOR_TSTR) &&
-            (r->hi != 0 || r->val > r->end - r->pos)) {
-            cbor_fail(r, r->end == CBOR_NO_END ? PICOSUIT_E_LIMIT : PICOSUIT_E_BOUNDS,
-                      r->head);
-        } else if (major >= CBOR_ARRAY && r->hi != 0) {
-            cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    n = left > 0 ? cbor_more(p->r.data[p->r.pos]) : 0;
+    if (n < left) {
+        major = (uint32_t)p->r.data[p->r.pos] >> 5;
+        cbor_argument(p, n);
+        wrong = cbor_wrong(p, major, n);
+        if (wrong == 0) {
+            return major;
         }
     }
-    return r->st == PICOSUIT_OK ? major : CBOR_NONE;
+    cbor_fail(p, wrong);
+    return CBOR_NONE;
+}
+
+/* The next byte, to see what comes; 0 at the end. */
+static uint32_t cbor_peek(const picosuit *p) {
+    return p->r.pos < p->r.end ? p->r.data[p->r.pos] : 0u;
 }
 
 /* Reads a head that must be of one major type; returns its argument. */
-static uint32_t cbor_expect(cbor_reader *r, uint32_t major)
-{
-    if (cbor_head(r) != major) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
+static uint32_t cbor_expect(picosuit *p, uint32_t major) {
+    if (cbor_head(p) != major) {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
     }
-    return r->val;
-}
-
-/* Reads an unsigned integer below 2^32. */
-static uint32_t cbor_uint(cbor_reader *r)
-{
-    (void)cbor_expect(r, CBOR_UINT);
-    if (r->hi != 0) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
-    }
-    return r->val;
+    return p->r.val;
 }
 
 /* Reads an integer label or algorithm; what does not fit 31 bits is no known label. */
-static int32_t cbor_int(cbor_reader *r)
-{
-    uint32_t major = cbor_head(r);
+static int32_t cbor_int(picosuit *p) {
+    uint32_t major = cbor_head(p);
 
     if (major > CBOR_NINT) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    } else if (r->hi != 0 || r->val > 0x7ffffffeu) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+        cbor_fail(p, -PICOSUIT_E_TYPE);
+    } else if (p->r.hi != 0 || p->r.val > 0x7ffffffeu) {
+        cbor_fail(p, -PICOSUIT_E_LIMIT);
     }
-    return major == CBOR_NINT ? -1 - (int32_t)r->val : (int32_t)r->val;
+    return major == CBOR_NINT ? -1 - (int32_t)p->r.val : (int32_t)p->r.val;
 }
 
 /* Reads a map key. Deterministic order of integer keys: 0, 1, 2, ... then -1, -2, ...
- * `last` keeps the order of the key before. [RFC8949 4.2.1] */
-static int32_t cbor_key(cbor_reader *r, uint32_t *last)
-{
-    int32_t label = cbor_int(r);
-    uint32_t order = label < 0 ? 0x80000000u | r->val : r->val;
+ * `last` keeps the order of the key before, from 1; 0: none. [RFC8949 4.2.1] */
+static int32_t cbor_key(picosuit *p, uint32_t *last) {
+    int32_t label = cbor_int(p);
+    uint32_t order = 1u + (label < 0 ? 0x7fffffffu - (uint32_t)label : (uint32_t)label);
 
-    if (*last != CBOR_FIRST_KEY && order <= *last) {
-        cbor_fail(r, PICOSUIT_E_ORDER, r->head);
+    if (order <= *last) {
+        cbor_fail(p, -PICOSUIT_E_ORDER);
     }
     *last = order;
     return label;
 }
 
 /* Reads a whole string; returns the position of its bytes, their number is in val. */
-static uint32_t cbor_string(cbor_reader *r, uint32_t major)
-{
-    uint32_t pos = r->pos + cbor_expect(r, major);
+static uint32_t cbor_string(picosuit *p, uint32_t major) {
+    uint32_t len = cbor_expect(p, major);
+    uint32_t pos = p->r.pos;
 
-    pos = r->pos;
-    r->pos += r->val;
+    p->r.pos += len;
     return pos;
 }
 
-static int cbor_bool(cbor_reader *r)
-{
-    uint32_t val = cbor_expect(r, CBOR_SIMPLE);
-
-    if (val != CBOR_FALSE && val != CBOR_TRUE) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    }
-    return val == CBOR_TRUE;
+static uint32_t cbor_bytes(picosuit *p) {
+    return cbor_string(p, CBOR_BSTR);
 }
 
 /* Skips one item of any kind. `left` counts items still to come, so nesting costs no
  * memory; every item is at least one byte, so the loop ends. */
-static void cbor_skip(cbor_reader *r)
-{
+static void cbor_skip(picosuit *p) {
     uint32_t left = 1;
 
-    while (left > 0 && r->st == PICOSUIT_OK) {
-        uint32_t major = cbor_head(r);
+    while (left > 0 && !is_failed(p)) {
+        uint32_t major = cbor_head(p);
         uint32_t more = 0;
 
         if (major == CBOR_BSTR || major == CBOR_TSTR) {
-            r->pos += r->val;
+            p->r.pos += p->r.val;
         } else if (major == CBOR_TAG) {
             more = 1;
         } else if (major == CBOR_ARRAY || major == CBOR_MAP) {
-            more = r->val << (major - CBOR_ARRAY);
-            if (r->val > r->end - r->pos) {
-                cbor_fail(r, PICOSUIT_E_BOUNDS, r->head);
+            more = p->r.val << (major - CBOR_ARRAY);
+            if (p->r.val > p->r.end - p->r.pos) {
+                cbor_fail(p, -PICOSUIT_E_BOUNDS);
             }
         }
         left += more - 1u;
     }
 }
 
-/* Enters a byte string that wraps an item; returns what cbor_close needs. */
-static uint32_t cbor_open(cbor_reader *r)
-{
-    uint32_t outer = r->end;
-    uint32_t len = cbor_expect(r, CBOR_BSTR);
+/* Nothing may stand before the end of the container. */
+static void cbor_end(picosuit *p) {
+    if (p->r.pos != p->r.end) {
+        cbor_fail_at(p, -PICOSUIT_E_TRAILING, p->r.pos);
+    }
+}
 
-    r->end = r->pos + len;
+/* Enters a byte string that wraps an item; returns what cbor_close needs. */
+static uint32_t cbor_open(picosuit *p) {
+    uint32_t outer = p->r.end;
+    uint32_t len = cbor_expect(p, CBOR_BSTR);
+
+    p->r.end = p->r.pos + len;
     return outer;
 }
 
-static void cbor_close(cbor_reader *r, uint32_t outer)
-{
-    if (r->pos != r->end) {
-        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
+static void cbor_close(picosuit *p, uint32_t outer) {
+    cbor_end(p);
+    p->r.end = outer;
+}
+
+/* The base of all positions: the caller's envelope, or what was kept of it in work. */
+static const uint8_t *cbor_base(const picosuit *p) {
+    return p->data != NULL ? p->data : p->work;
+}
+
+/* Bytes of a string below 64 KiB that was read before, by the position of its head; NULL
+ * and 0 for position 0. Leaves the reader alone. */
+static const uint8_t *cbor_text(const picosuit *p, uint32_t pos, uint32_t *len) {
+    const uint8_t *d = cbor_base(p) + pos;
+    uint32_t n;
+
+    *len = 0;
+    if (pos == 0) {
+        return NULL;
     }
-    r->end = outer;
+    n = cbor_more(*d);
+    *len = n == 0 ? *d & 31u : n == 1 ? d[1] : (uint32_t)d[1] << 8 | d[2];
+    return d + 1 + n;
 }
 
 /* ====================================================================================
- * 10  CBOR writing (put_)
+ * 11  CBOR writing (put_)
  *
- * Gives: heads and strings into a buffer that may be too small: `len` counts on, so the
- * caller learns the size it needs.
+ * Gives: heads and strings into a window of the output, which may be smaller than the
+ * output: `len` counts on, so the caller learns the size it needs.
  * Source: [RFC8949 4.2]
- * uses: 1
+ * uses: 10
  * ==================================================================================== */
 
 typedef struct {
     uint8_t *buf;
     size_t cap;
-    size_t len; /* bytes put so far, may exceed cap */
+    size_t off; /* first byte of the output that is wanted */
+    size_t len; /* bytes put so far */
 } put_writer;
 
-static void put_bytes(put_writer *w, const uint8_t *data, size_t len)
-{
-    if (w->len <= w->cap && len <= w->cap - w->len && len > 0) {
-        memcpy(w->buf + w->len, data, len);
-    }
-    w->len += len;
+static void put_start(put_writer *w, uint8_t *buf, size_t cap, size_t off) {
+    w->buf = buf;
+    w->cap = cap;
+    w->off = off;
+    w->len = 0;
 }
 
-static void put_head(put_writer *w, uint32_t major, uint32_t val)
-{
-    uint8_t head[5];
-    uint32_t n = val < 24 ? 0 : val < 0x100 ? 1 : val < 0x10000 ? 2 : 4;
+static void put_bytes(put_writer *w, const uint8_t *data, size_t len) {
+    size_t i;
 
-    head[0] = (uint8_t)(major << 5 | (n == 0 ? val : n == 1 ? 24u : n == 2 ? 25u : 26u));
-    b_store32be(head + 1, n == 0 ? 0 : val << (32u - 8u * n));
+    for (i = 0; i < len; i++) {
+        size_t at = w->len - w->off; /* huge before the window */
+
+        if (at < w->cap) {
+            w->buf[at] = data[i];
+        }
+        w->len++;
+    }
+}
+
+static void put_head(put_writer *w, uint32_t major, uint32_t val) {
+    uint32_t n = cbor_size(val);
+    uint8_t head[5];
+    uint32_t i;
+
+    head[0] = (uint8_t)(major << 5 | (n == 0 ? val : 23u + (n + 2u) / 2u));
+    for (i = n; i > 0; i--) {
+        head[i] = (uint8_t)val;
+        val >>= 8;
+    }
     put_bytes(w, head, n + 1);
 }
 
-#if PICOSUIT_WITH_REPORT
-static void put_int(put_writer *w, int32_t val)
-{
-    if (val < 0) {
-        put_head(w, CBOR_NINT, (uint32_t)(-1 - val));
-    } else {
-        put_head(w, CBOR_UINT, (uint32_t)val);
-    }
-}
-
-static void put_string(put_writer *w, uint32_t major, const uint8_t *data, uint32_t len)
-{
+static void put_string(put_writer *w, uint32_t major, const uint8_t *data, uint32_t len) {
     put_head(w, major, len);
     put_bytes(w, data, len);
 }
-#endif
-
-/* ====================================================================================
- * 11  Errors and the device (fail, dev_)
- *
- * Gives: the only place that sets an error, and the only place that calls the platform.
- * A wrapper returns 0 or the documented answer, PICOSUIT_AGAIN, or the error it has set.
- * uses: 1
- * ==================================================================================== */
-
-#define ST_EMPTY 0u   /* never initialised */
-#define ST_RECEIVE 1u /* up to the last member before the payloads */
-#define ST_READY 2u   /* authenticated */
-#define ST_BEGIN 3u   /* begin said AGAIN */
-#define ST_RUN 4u     /* procedure under way */
-#define ST_DONE 5u    /* procedure finished */
-#define ST_FAILED 6u  /* error sticks */
-
-#define NO_COMPONENT 255u
-#define DEV_MAGIC 0x50534954u /* "PSIT": an initialised context */
-#define MAN_VERIFIED 0x5a96c3e1u /* signature and digest were right (glitch pattern) */
-
-static int fail(picosuit *p, int code, uint32_t offset, int32_t label)
-{
-    if (p->error.code == 0) {
-        p->error.code = (int16_t)code;
-        p->error.offset = offset;
-        p->error.label = label;
-        p->error.section = p->section;
-        p->error.component = p->component;
-        p->state = ST_FAILED;
-    }
-    return p->error.code;
-}
-
-/* Failure of the command being executed, or of the item being received. */
-static int fail_here(picosuit *p, int code)
-{
-    return fail(p, code, p->at, p->label);
-}
-
-/* Failure found by a reader; `label` says in which member, command or parameter. */
-static int fail_cbor(picosuit *p, const cbor_reader *r, int32_t label)
-{
-    return fail(p, r->st, r->bad + r->delta, label);
-}
-
-/* Classifies a callback's answer: 0 and `answer` are documented, all else is a failure. */
-static int dev_result(picosuit *p, int st, int answer)
-{
-    if (st == PICOSUIT_OK || st == PICOSUIT_AGAIN || st == answer) {
-        return st;
-    }
-    if (p->error.code == 0) {
-        p->error.platform = st;
-    }
-    return fail_here(p, PICOSUIT_E_PLATFORM);
-}
-
-static int dev_key(picosuit *p, int purpose, unsigned n, const uint8_t *kid, size_t kid_len,
-                   picosuit_key *out)
-{
-    memset(out, 0, sizeof *out);
-    if (p->platform->key == NULL) {
-        return 0;
-    }
-    return dev_result(p, p->platform->key(p->dev, purpose, n, kid, kid_len, out), 1);
-}
-
-static int dev_component(picosuit *p, unsigned signer, const uint8_t *id, size_t id_len,
-                         uint8_t *handle, uint8_t *kind)
-{
-    int st = 0;
-
-    *handle = NO_COMPONENT;
-    *kind = 0;
-    if (p->platform->component != NULL) {
-        st = p->platform->component(p->dev, signer, id, id_len, handle, kind);
-    }
-    return st == PICOSUIT_E_RIGHTS ? st : dev_result(p, st, 1);
-}
-
-static int dev_identity(picosuit *p, unsigned handle, int what, unsigned n, uint8_t *buf)
-{
-    memset(buf, 0, 16);
-    if (p->platform->identity == NULL) {
-        return 0;
-    }
-    return dev_result(p, p->platform->identity(p->dev, handle, what, n, buf), 1);
-}
-
-#if PICOSUIT_WITH_SLOTS
-static int dev_slot(picosuit *p, unsigned handle, uint32_t *out)
-{
-    *out = 0;
-    if (p->platform->slot == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->slot(p->dev, handle, p->procedure, out), 0);
-}
-#endif
-
-static int dev_size(picosuit *p, unsigned handle, uint32_t *stored, uint32_t *capacity)
-{
-    *stored = 0;
-    *capacity = 0;
-    if (p->platform->size == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->size(p->dev, handle, stored, capacity), 0);
-}
-
-static int dev_read(picosuit *p, unsigned handle, uint32_t off, uint8_t *buf, size_t cap)
-{
-    if (p->platform->read == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->read(p->dev, handle, off, buf, cap), 0);
-}
-
-/* begin, write and end come together: with one of them missing nothing is ever opened. */
-static int dev_begin(picosuit *p, unsigned handle, uint32_t size, uint32_t *have)
-{
-    const picosuit_platform *f = p->platform;
-
-    *have = 0;
-    if (f->begin == NULL || f->write == NULL || f->end == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, f->begin(p->dev, handle, size, p->digest, have), 0);
-}
-
-static int dev_write(picosuit *p, unsigned handle, uint32_t off, const uint8_t *data,
-                     size_t len)
-{
-    return dev_result(p, p->platform->write(p->dev, handle, off, data, len), 0);
-}
-
-static int dev_end(picosuit *p, unsigned handle, int good)
-{
-    return dev_result(p, p->platform->end(p->dev, handle, good), 0);
-}
-
-static int dev_invoke(picosuit *p, unsigned handle, const uint8_t *data, size_t len)
-{
-    if (p->platform->invoke == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->invoke(p->dev, handle, data, len), 0);
-}
-
-static int dev_sequence(picosuit *p, uint64_t *floor, uint8_t *digest)
-{
-    *floor = 0;
-    memset(digest, 0, 32);
-    if (p->platform->sequence == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->sequence(p->dev, floor, digest), PICOSUIT_NO_FLOOR);
-}
-
-#if PICOSUIT_WITH_SWAP
-static int dev_swap(picosuit *p, unsigned handle, unsigned source)
-{
-    if (p->platform->swap == NULL) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    return dev_result(p, p->platform->swap(p->dev, handle, source), 0);
-}
-#endif
-
-static int dev_verify(picosuit *p, const picosuit_key *key, const uint8_t *data, size_t len,
-                      const uint8_t *sig, size_t sig_len)
-{
-    int st = p->platform->verify(p->dev, key, data, len, sig, sig_len);
-
-    return dev_result(p, st, PICOSUIT_VERIFIED);
-}
-
-static void dev_record(picosuit *p, const picosuit_record *record)
-{
-    if (p->platform->record != NULL) {
-        (void)p->platform->record(p->dev, record);
-    }
-}
-
 /* ====================================================================================
  * 12  COSE (cose_)
  *
  * Gives: the authentication wrapper (the only parser that sees bytes before a signature
- * is known to be good, together with sections 9 and 17), and encryption-info.
+ * is known to be good, together with sections 10 and 17), and encryption-info.
  * Source: [RFC9052 3, 4.2, 5.1, 6.2], [M 8.3], [FE 3.3]; Ed25519 [RFC9864].
  * Limits: 4 blocks, 64 bytes of protected header; header values that are maps or arrays
  * are refused, except the ephemeral key of a recipient.
- * uses: 1 2 3 4 5 7 8 9 10 11
+ * uses: 1 3 4 5 7 8 9 10 11
  * ==================================================================================== */
 
 #define COSE_SIGN1 18u
@@ -2331,661 +2345,464 @@ static void dev_record(picosuit *p, const picosuit_record *record)
 #define COSE_ENCRYPT 96u
 #define COSE_CHACHA20_POLY1305 24
 
-/* What one pair of header buckets says. Positions are in the reader's data. */
-typedef struct {
-    int32_t alg;
-    uint32_t kid_pos;
-    uint32_t kid_len;
-    uint32_t iv_pos; /* its head */
-    uint32_t iv_len;
-    uint32_t eph_pos; /* ephemeral key, 0: none */
-    uint32_t salt_pos;
-    uint32_t salt_len;
-    uint32_t seen; /* one bit for each known label met */
-} cose_headers;
+/* Header labels we know, and their indices in cose_item.at. */
+static const int8_t cose_labels[] = {1, 4, 5, -1, -20};
 
-#define COSE_SEEN_ALG 1u
-#define COSE_SEEN_KID 2u
-#define COSE_SEEN_IV 4u
-#define COSE_SEEN_EPH 8u
-#define COSE_SEEN_SALT 16u
+#define COSE_ALG 0u
+#define COSE_KID 1u
+#define COSE_IV 2u
+#define COSE_EPHEMERAL 3u
+#define COSE_SALT 4u
+#define COSE_KNOWN 5u
+
+/* What an authentication block, an encryption-info or a recipient says. */
+typedef struct {
+    int32_t alg;             /* 0: none, or nothing for us */
+    uint32_t tag;            /* of a block */
+    uint32_t prot_pos;       /* protected header: its byte string, head included */
+    uint32_t prot_len;       /* bytes */
+    uint32_t body_pos;       /* signature, or wrapped key */
+    uint32_t body_len;       /* bytes */
+    uint32_t iv_pos;         /* recipient: the 12 bytes of the encryption-info's IV */
+    uint32_t at[COSE_KNOWN]; /* positions of the values of known labels, 0: absent */
+} cose_item;
 
 /* Values of labels we do not know are skipped if they are simple; "crit" would have to
  * name them if they mattered, and "crit" is refused. */
-static void cose_skip_value(cbor_reader *r)
-{
-    uint32_t major = cbor_head(r);
+static void cose_skip_value(picosuit *p) {
+    uint32_t major = cbor_head(p);
 
     if (major == CBOR_BSTR || major == CBOR_TSTR) {
-        r->pos += r->val;
-    } else if (major > CBOR_TSTR && (major != CBOR_SIMPLE || r->val < CBOR_FALSE)) {
-        cbor_fail(r, PICOSUIT_E_COSE, r->head);
+        p->r.pos += p->r.val;
+    } else if (major > CBOR_TSTR && (major != CBOR_SIMPLE || p->r.val < CBOR_FALSE)) {
+        cbor_fail(p, -PICOSUIT_E_COSE);
     }
 }
 
-/* Which known label it is: 0 for all others. */
-static uint32_t cose_label_bit(int32_t label)
-{
-    return label == 1     ? COSE_SEEN_ALG
-           : label == 4   ? COSE_SEEN_KID
-           : label == 5   ? COSE_SEEN_IV
-           : label == -1  ? COSE_SEEN_EPH
-           : label == -20 ? COSE_SEEN_SALT
-                          : 0;
-}
-
-static void cose_header_value(cbor_reader *r, cose_headers *h, uint32_t bit)
-{
-    switch (bit) {
-    case COSE_SEEN_ALG:
-        h->alg = cbor_int(r);
-        break;
-    case COSE_SEEN_KID:
-        h->kid_pos = cbor_string(r, CBOR_BSTR);
-        h->kid_len = r->val;
-        break;
-    case COSE_SEEN_IV:
-        h->iv_pos = r->pos;
-        (void)cbor_string(r, CBOR_BSTR);
-        h->iv_len = r->val;
-        break;
-    case COSE_SEEN_EPH:
-        h->eph_pos = r->pos;
-        cbor_skip(r);
-        break;
-    case COSE_SEEN_SALT:
-        h->salt_pos = cbor_string(r, CBOR_BSTR);
-        h->salt_len = r->val;
-        break;
-    default:
-        cose_skip_value(r);
-        break;
-    }
-}
-
-/* Whether the (well-formed) header map at pos has a label; pos 0: no map. */
-static int cose_has_label(const cbor_reader *r, uint32_t pos, int32_t label)
-{
-    cbor_reader m = *r;
+/* Whether the protected header map at pos, which was read before, has a label. */
+static int cose_has_label(picosuit *p, uint32_t pos, int32_t label) {
+    uint32_t back = p->r.pos;
     uint32_t n;
     int is_there = 0;
 
-    m.pos = pos;
-    for (n = pos == 0 ? 0 : cbor_expect(&m, CBOR_MAP); n > 0 && m.st == PICOSUIT_OK; n--) {
-        is_there |= cbor_int(&m) == label;
-        cbor_skip(&m);
+    p->r.pos = pos;
+    for (n = cbor_expect(p, CBOR_MAP); n > 0 && !is_failed(p); n--) {
+        is_there |= cbor_int(p) == label;
+        cbor_skip(p);
     }
+    p->r.pos = back;
     return is_there;
 }
 
-/* Reads one header map. `allowed` has the labels that mean something in this bucket; the
- * same label must not stand in the other one (at `other`). [RFC9052 3] */
-static void cose_header_map(cbor_reader *r, cose_headers *h, uint32_t allowed,
-                            uint32_t other)
-{
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t n = cbor_expect(r, CBOR_MAP);
+/* Skips a COSE_Key: its members ascend, too. */
+static void cose_skip_key(picosuit *p) {
+    uint32_t last = 0;
+    uint32_t n = cbor_expect(p, CBOR_MAP);
 
-    while (n > 0 && r->st == PICOSUIT_OK) {
-        int32_t label = cbor_key(r, &last);
-        uint32_t bit = cose_label_bit(label);
+    for (; n > 0 && !is_failed(p); n--) {
+        (void)cbor_key(p, &last);
+        cbor_skip(p);
+    }
+}
 
-        if (label == 2 || (label == 1 && (allowed & COSE_SEEN_ALG) == 0)) {
-            /* crit: whatever it names, it is more than we need; alg: in the wrong place */
-            cbor_fail(r, PICOSUIT_E_COSE, r->head);
-        } else if (cose_has_label(r, other, label)) {
-            cbor_fail(r, PICOSUIT_E_ORDER, r->head);
+/* Reads one header map. `allowed` has the labels that mean something in this bucket; no
+ * label may stand in the other one (at `other`, 0: none) as well. [RFC9052 3] */
+static void cose_header_map(picosuit *p, cose_item *c, uint32_t allowed, uint32_t other) {
+    uint32_t last = 0;
+    uint32_t n = cbor_expect(p, CBOR_MAP);
+
+    for (; n > 0 && !is_failed(p); n--) {
+        int32_t label = cbor_key(p, &last);
+        uint32_t at = p->r.head;
+        uint32_t i = 0;
+
+        while (i < COSE_KNOWN && cose_labels[i] != label) {
+            i++;
         }
-        cose_header_value(r, h, bit & allowed);
-        h->seen |= bit & allowed;
-        n--;
-    }
-}
-
-/* Reads protected (byte string, perhaps empty) and unprotected headers. */
-static void cose_header_pair(cbor_reader *r, cose_headers *h, uint32_t protect,
-                             uint32_t unprotect)
-{
-    uint32_t at = r->pos;
-    uint32_t outer = cbor_open(r);
-    uint32_t map = r->pos != r->end ? r->pos : 0;
-
-    memset(h, 0, sizeof *h);
-    if (r->val > PICOSUIT_MAX_PROTECTED) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
-    }
-    if (map != 0) {
-        cose_header_map(r, h, protect, 0);
-    }
-    cbor_close(r, outer);
-    if (((h->seen | unprotect) & COSE_SEEN_ALG) == 0) {
-        cbor_fail(r, PICOSUIT_E_COSE, at); /* alg can only be protected, and is not there */
-    }
-    cose_header_map(r, h, unprotect, map);
-}
-
-#if PICOSUIT_WITH_ENCRYPTION
-/* Whether the protected header at pos (a byte string read before) is these 5 bytes. */
-static int cose_is_protected(const cbor_reader *r, uint32_t pos, const char *want)
-{
-    return r->data[pos] == 0x44 && memcmp(r->data + pos, want, 5) == 0;
-}
-#endif
-
-static void cose_array(cbor_reader *r, uint32_t n)
-{
-    if (cbor_expect(r, CBOR_ARRAY) != n) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    }
-}
-
-static void cose_null(cbor_reader *r)
-{
-    if (cbor_expect(r, CBOR_SIMPLE) != CBOR_NULL) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    }
-}
-
-/* One authentication block. */
-typedef struct {
-    int32_t alg;
-    uint32_t tag;
-    uint32_t kid_pos;
-    uint32_t kid_len;
-    uint32_t prot_pos; /* protected header: its byte string, head included */
-    uint32_t prot_len;
-    uint32_t sig_pos;
-    uint32_t sig_len;
-} cose_block;
-
-/* Reads a block: bstr wrapping a tagged COSE_Sign1 or COSE_Mac0. COSE_Sign and COSE_Mac
- * are well known but not supported: their content is skipped. [M 8.3] */
-static void cose_read_block(cbor_reader *r, cose_block *b)
-{
-    uint32_t outer = cbor_open(r);
-    cose_headers h;
-
-    memset(b, 0, sizeof *b);
-    if (r->st != PICOSUIT_OK) {
-        return;
-    }
-    b->tag = cbor_expect(r, CBOR_TAG);
-    if (b->tag == COSE_SIGN || b->tag == COSE_MAC) {
-        r->pos = r->end;
-    } else {
-        if (b->tag != COSE_SIGN1 && b->tag != COSE_MAC0) {
-            cbor_fail(r, PICOSUIT_E_COSE, r->head);
+        if (label == 2 || (label == 1 && (allowed & 1u << COSE_ALG) == 0)) {
+            /* crit: whatever it names, it is more than we need; alg: in the wrong place
+             */
+            cbor_fail(p, -PICOSUIT_E_COSE);
+        } else if (other != 0 && cose_has_label(p, other, label)) {
+            cbor_fail_at(p, -PICOSUIT_E_ORDER, at);
         }
-        cose_array(r, 4);
-        b->prot_pos = r->pos;
-        cose_header_pair(r, &h, COSE_SEEN_ALG | COSE_SEEN_KID, COSE_SEEN_KID);
-        b->alg = h.alg;
-        b->kid_pos = h.kid_pos;
-        b->kid_len = h.kid_len;
-        cose_null(r); /* the payload is detached: it is the SUIT_Digest */
-        b->sig_pos = cbor_string(r, CBOR_BSTR);
-        b->sig_len = r->val;
-    }
-    cbor_close(r, outer);
-    if (r->st == PICOSUIT_E_TYPE) {
-        r->st = PICOSUIT_E_COSE;
-    }
-    if (r->st == PICOSUIT_OK && b->prot_pos != 0) {
-        uint32_t end = r->pos;
-
-        r->pos = b->prot_pos;
-        (void)cbor_string(r, CBOR_BSTR);
-        b->prot_len = r->pos - b->prot_pos;
-        r->pos = end;
+        if ((allowed >> i & 1u) == 0) {
+            cose_skip_value(p);
+            continue;
+        }
+        c->at[i] = p->r.pos;
+        if (i == COSE_ALG) {
+            c->alg = cbor_int(p);
+        } else if (i == COSE_EPHEMERAL) {
+            cose_skip_key(p);
+        } else {
+            (void)cbor_bytes(p);
+        }
     }
 }
 
-/* Whether anything here can check the block: 0 or the purpose of the key it needs. */
-static int cose_purpose(const picosuit *p, const cose_block *b)
-{
-    int is_known = b->alg == PICOSUIT_ALG_ED25519 || b->alg == PICOSUIT_ALG_EDDSA;
+/* Reads an array of n up to its third element: protected headers (a byte string, perhaps
+ * empty) and unprotected ones. */
+static void cose_read(picosuit *p, cose_item *c, uint32_t n, uint32_t unprotect) {
+    uint32_t outer;
+    uint32_t map = 0;
 
-    if (b->tag == COSE_SIGN1 && (is_known || p->platform->verify != NULL)) {
-        return PICOSUIT_PURPOSE_VERIFY;
+    memset(c, 0, sizeof *c);
+    if (cbor_expect(p, CBOR_ARRAY) != n) {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
     }
-#if PICOSUIT_WITH_MAC
-    if (b->tag == COSE_MAC0 && b->alg == PICOSUIT_ALG_HMAC256) {
-        return PICOSUIT_PURPOSE_MAC;
+    c->prot_pos = p->r.pos;
+    outer = cbor_open(p);
+    if (p->r.val > PICOSUIT_MAX_PROTECTED) {
+        cbor_fail(p, -PICOSUIT_E_LIMIT);
     }
-#endif
-    return 0;
+    if (p->r.pos != p->r.end) {
+        map = p->r.pos;
+        cose_header_map(p, c, 1u << COSE_ALG | (unprotect & 1u << COSE_KID), 0);
+    }
+    cbor_close(p, outer);
+    c->prot_len = p->r.pos - c->prot_pos;
+    if (c->at[COSE_ALG] == 0 && (unprotect & 1u << COSE_ALG) == 0) {
+        cbor_fail_at(p, -PICOSUIT_E_COSE, c->prot_pos); /* it has to be protected */
+    }
+    cose_header_map(p, c, unprotect, map);
+}
+
+static void cose_null(picosuit *p) {
+    if (cbor_expect(p, CBOR_SIMPLE) != CBOR_NULL) {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
+    }
+}
+
+/* A type that does not fit into a COSE structure is a COSE error. */
+static void cose_retype(picosuit *p) {
+    if (p->error.code == PICOSUIT_E_TYPE) {
+        p->error.code = PICOSUIT_E_COSE;
+    }
 }
 
 /* SUIT_Digest: array of 2, SHA-256, 32 bytes; returns their position. [M 10] */
-static uint32_t cose_digest(cbor_reader *r)
-{
+static uint32_t cose_digest(picosuit *p) {
     uint32_t pos;
 
-    cose_array(r, 2);
-    if (cbor_int(r) != -16) {
-        cbor_fail(r, PICOSUIT_E_ALG, r->head);
+    if (cbor_expect(p, CBOR_ARRAY) != 2) {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
     }
-    pos = cbor_string(r, CBOR_BSTR);
-    if (r->st == PICOSUIT_OK && r->val != 32) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    if (cbor_int(p) != -16) {
+        cbor_fail(p, -PICOSUIT_E_ALG);
     }
-    return r->st == PICOSUIT_OK ? pos : 0;
+    pos = cbor_bytes(p);
+    if (p->r.val != 32) {
+        cbor_fail(p, -PICOSUIT_E_VALUE);
+    }
+    return pos;
 }
 
-/* Reads the wrapper up to its first block; returns the number of blocks. */
-static uint32_t cose_read_wrapper(cbor_reader *r, uint32_t *digest_pos)
-{
-    uint32_t n = cbor_expect(r, CBOR_ARRAY);
-    uint32_t outer;
-
-    if (r->st == PICOSUIT_OK && n == 0) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    }
-    outer = cbor_open(r);
-    *digest_pos = cose_digest(r);
-    cbor_close(r, outer);
-    return r->st == PICOSUIT_OK ? n - 1u : 0;
+static int cose_is_ed25519(int32_t alg) {
+    return alg == PICOSUIT_ALG_ED25519 || alg == PICOSUIT_ALG_EDDSA;
 }
 
-/* Reads the whole wrapper once, before any of it is believed. Leaves the (not yet
- * authentic) digest in p->digest and whether any block can be checked in p->sub. */
-static int cose_check_wrapper(picosuit *p, cbor_reader *r)
-{
-    uint32_t digest_pos = 0;
-    uint32_t i;
-    uint32_t n = cose_read_wrapper(r, &digest_pos);
-    cose_block b;
+/* Whether anything here can check a block: 0, or the purpose of the key it needs. */
+static int cose_purpose(const picosuit *p, const cose_item *b) {
+    if (b->tag == COSE_SIGN1 &&
+        (cose_is_ed25519(b->alg) || p->platform->verify != NULL)) {
+        return PICOSUIT_PURPOSE_VERIFY;
+    }
+    if (PICOSUIT_WITH_MAC && b->tag == COSE_MAC0 && b->alg == PICOSUIT_ALG_HMAC256) {
+        return PICOSUIT_PURPOSE_MAC;
+    }
+    return 0;
+}
 
-    p->sub = n == 0;
-    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
-        if (i == PICOSUIT_MAX_BLOCKS) {
-            cbor_fail(r, PICOSUIT_E_LIMIT, r->pos);
-            break;
+/* Reads a block: bstr wrapping a tagged COSE_Sign1 or COSE_Mac0. COSE_Sign and COSE_Mac
+ * are well known but not supported: their content is skipped. [M 8.3] */
+static void cose_read_block(picosuit *p, cose_item *b) {
+    uint32_t outer = cbor_open(p);
+    uint32_t tag;
+
+    memset(b, 0, sizeof *b);
+    if (is_failed(p)) {
+        return;
+    }
+    tag = cbor_expect(p, CBOR_TAG);
+    if (tag == COSE_SIGN || tag == COSE_MAC) {
+        p->r.pos = p->r.end;
+    } else {
+        if (tag != COSE_SIGN1 && tag != COSE_MAC0) {
+            cbor_fail(p, -PICOSUIT_E_COSE);
         }
-        cose_read_block(r, &b);
-        p->sub = (uint8_t)(p->sub | (cose_purpose(p, &b) != 0));
+        cose_read(p, b, 4, 1u << COSE_KID);
+        cose_null(p); /* the payload is detached: it is the SUIT_Digest */
+        b->body_pos = cbor_bytes(p);
+        b->body_len = p->r.val;
     }
-    if (r->st == PICOSUIT_OK && r->pos != r->end) {
-        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
-    }
-    if (r->st != PICOSUIT_OK) {
-        return fail_cbor(p, r, p->label);
-    }
-    memcpy(p->digest, r->data + digest_pos, 32);
-    return PICOSUIT_OK;
+    b->tag = tag;
+    cbor_close(p, outer);
+    cose_retype(p);
 }
 
 /* Builds the Sig_structure or MAC_structure in p->u.msg; returns its length, at most
  * 1 + 11 + 66 + 1 + 2 + 36 = 117. [RFC9052 4.4, 6.3] */
-static size_t cose_message(picosuit *p, const cbor_reader *r, const cose_block *b)
-{
-    static const uint8_t tail[7] = {0x40, 0x58, 0x24, 0x82, 0x2f, 0x58, 0x20};
+static size_t cose_message(picosuit *p, const cose_item *b) {
     put_writer w;
 
-    w.buf = p->u.msg;
-    w.cap = sizeof p->u.msg;
-    w.len = 0;
+    put_start(&w, p->u.msg, sizeof p->u.msg, 0);
     if (b->tag == COSE_SIGN1) {
         put_bytes(&w, (const uint8_t *)"\x84\x6aSignature1", 12);
     } else {
         put_bytes(&w, (const uint8_t *)"\x84\x64MAC0", 6);
     }
-    put_bytes(&w, r->data + b->prot_pos, b->prot_len);
-    put_bytes(&w, tail, sizeof tail);
+    put_bytes(&w, p->r.data + b->prot_pos, b->prot_len);
+    put_bytes(&w, (const uint8_t *)"\x40\x58\x24\x82\x2f\x58\x20", 7);
     put_bytes(&w, p->digest, 32);
     return w.len;
 }
 
-/* Tries one key on one block: PICOSUIT_VERIFIED, 0 (no), AGAIN or an error. */
-static int cose_try_key(picosuit *p, const cbor_reader *r, const cose_block *b,
-                        const picosuit_key *key)
-{
-    const uint8_t *sig = r->data + b->sig_pos;
-    size_t len = cose_message(p, r, b);
-    int st = PICOSUIT_E_CRYPTO;
+/* Tries a key on a block: PICOSUIT_VERIFIED, 0 (no), AGAIN or an error. */
+static int cose_check(picosuit *p, const cose_item *b, const picosuit_key *key) {
+    const uint8_t *sig = p->r.data + b->body_pos;
+    size_t len = cose_message(p, b);
+    int is_good = 0;
 
-    if (key->alg != b->alg) {
-        return 0;
-    }
 #if PICOSUIT_WITH_MAC
     if (b->tag == COSE_MAC0) {
-        if (b->sig_len == 32) {
-            hmac_sha256(p->block, key->key, key->key_len, p->u.msg, len);
-            st = ct_equal(p->block, sig, 32) != 0 ? PICOSUIT_OK : PICOSUIT_E_CRYPTO;
-        }
-        return st == PICOSUIT_OK ? PICOSUIT_VERIFIED : 0;
+        hmac_sha256(p->block, key->key, key->key_len, p->u.msg, len);
+        is_good = b->body_len == 32 && ct_equal(p->block, sig, 32) != 0;
+        return is_good ? PICOSUIT_VERIFIED : 0;
     }
 #endif
-    if (key->alg != PICOSUIT_ALG_ED25519 && key->alg != PICOSUIT_ALG_EDDSA) {
-        return dev_verify(p, key, p->u.msg, len, sig, b->sig_len);
+    if (!cose_is_ed25519(b->alg)) {
+        return dev_verify(p, key, p->u.msg, len, sig, b->body_len);
     }
-    if (b->sig_len == 64 && key->key_len == 32) {
-        st = ed25519_verify(sig, key->key, p->u.msg, len);
-    }
-    return st == PICOSUIT_OK ? PICOSUIT_VERIFIED : 0;
-}
-
-/* Moves the reader to block i and reads it. The wrapper was checked before. */
-static void cose_find_block(cbor_reader *r, uint32_t i, cose_block *b)
-{
-    uint32_t digest_pos;
-
-    (void)cose_read_wrapper(r, &digest_pos);
-    while (i > 0) {
-        cbor_skip(r);
-        i--;
-    }
-    cose_read_block(r, b);
-}
-
-/* Tries every key on block i; p->phase is the next key to ask for. */
-static int cose_verify_block(picosuit *p, const cbor_reader *r, const cose_block *b)
-{
-    const uint8_t *kid = b->kid_pos != 0 ? r->data + b->kid_pos : NULL;
-    int purpose = cose_purpose(p, b);
-    picosuit_key key;
-    int st;
-
-    if (purpose == 0) {
-        return PICOSUIT_OK;
-    }
-    for (;;) {
-        st = dev_key(p, purpose, p->phase, kid, b->kid_len, &key);
-        if (st != 1) {
-            return st;
-        }
-        st = cose_try_key(p, r, b, &key);
-        if (st == PICOSUIT_VERIFIED) {
-            p->signer[p->signers] = key.id;
-            p->rights[p->signers] = (uint16_t)key.rights;
-            p->signers++;
-            return PICOSUIT_OK;
-        }
-        if (st != 0) {
-            return st;
-        }
-        p->phase++;
-        if (p->phase == 0) { /* 256 keys: the platform does not stop */
-            return fail_here(p, PICOSUIT_E_LIMIT);
-        }
-    }
-}
-
-/* Tries all blocks (p->step_off is the current one); at least one must verify. Resumes
- * after AGAIN. r is at the wrapper's start. */
-static int cose_verify(picosuit *p, cbor_reader *r)
-{
-    uint32_t start = r->pos;
-    uint32_t digest_pos;
-    uint32_t n = cose_read_wrapper(r, &digest_pos);
-    cose_block b;
-    int st;
-
-    while (p->step_off < n) {
-        r->pos = start;
-        cose_find_block(r, p->step_off, &b);
-        st = cose_verify_block(p, r, &b);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        p->step_off++;
-        p->phase = 0;
-    }
-    if (p->signers == 0) {
-        return fail_here(p, p->sub != 0 ? PICOSUIT_E_AUTH : PICOSUIT_E_ALG);
-    }
-    p->verified = MAN_VERIFIED;
-    return PICOSUIT_OK;
+    is_good = b->body_len == 64 && key->key_len == 32 &&
+              ed25519_verify(sig, key->key, p->u.msg, len) == PICOSUIT_OK;
+    return is_good ? PICOSUIT_VERIFIED : 0;
 }
 
 #if PICOSUIT_WITH_ENCRYPTION
-/* A recipient: how the content key is wrapped. alg 0: not for us. */
-typedef struct {
-    cose_headers h;
-    uint32_t point_pos; /* 32 bytes of the ephemeral X25519 key */
-    uint32_t cek_pos;   /* 40 bytes */
-} cose_recipient;
-
-/* Ephemeral COSE_Key {1: 1 (OKP), -1: 4 (X25519), -2: x}. Another key type or curve is
- * for another device: returns 0. [RFC9053 7.2] */
-static uint32_t cose_ephemeral(cbor_reader *r, uint32_t pos)
-{
-    uint32_t back = r->pos;
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t point = 0;
-    uint32_t i, n;
-    int is_ours = 1;
-
-    r->pos = pos;
-    n = cbor_expect(r, CBOR_MAP);
-    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
-        int32_t label = cbor_key(r, &last);
-
-        if (label == 1 || label == -1) {
-            is_ours &= cbor_int(r) == (label == 1 ? 1 : 4);
-        } else if (label == -2) {
-            point = cbor_string(r, CBOR_BSTR);
-            is_ours &= r->val == 32;
-        } else {
-            is_ours = 0;
-            cbor_skip(r);
-        }
-    }
-    is_ours &= n == 3;
-    r->pos = back;
-    return is_ours ? point : 0;
-}
-
-static void cose_read_recipient(cbor_reader *r, cose_recipient *c)
-{
-    const uint32_t rest = COSE_SEEN_KID | COSE_SEEN_EPH | COSE_SEEN_SALT;
-    uint32_t prot;
-    int is_protected;
-
-    c->point_pos = 0;
-    c->cek_pos = 0;
-    cose_array(r, 3);
-    prot = r->pos;
-    cose_header_pair(r, &c->h, COSE_SEEN_ALG, rest | COSE_SEEN_ALG);
-    /* The KDF context covers the protected header: with -29 it is exactly {1: -29}; with
-     * -3 nothing can be protected. [FE 3.3] */
-    is_protected = r->st == PICOSUIT_OK && r->data[prot] > 0x41;
-    (void)cbor_string(r, CBOR_BSTR);
-    c->cek_pos = r->pos - r->val;
-    if ((c->h.seen & COSE_SEEN_ALG) == 0) {
-        cbor_fail(r, PICOSUIT_E_COSE, prot);
-    }
-    if (r->st != PICOSUIT_OK) {
-        return;
-    }
-    if (c->h.alg == PICOSUIT_ALG_ECDH_ES_A128KW) {
-        if (!cose_is_protected(r, prot, "\x44\xa1\x01\x38\x1c") ||
-            (c->h.seen & COSE_SEEN_EPH) == 0) {
-            cbor_fail(r, PICOSUIT_E_COSE, prot);
-        } else {
-            uint32_t head = r->head;
-
-            c->point_pos = cose_ephemeral(r, c->h.eph_pos);
-            r->head = head;
-        }
-        c->h.alg = c->point_pos != 0 ? c->h.alg : 0;
-    } else if (c->h.alg != PICOSUIT_ALG_A128KW) {
-        c->h.alg = 0;
-    } else if (is_protected) {
-        cbor_fail(r, PICOSUIT_E_COSE, prot);
-    }
-    if (c->h.alg != 0 && r->pos - c->cek_pos != 40) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
-    }
-}
-
-/* Reads encryption-info up to its first recipient; returns their number. E_ALG for a
- * cipher other than ChaCha20/Poly1305. [FE 3.2] */
-static uint32_t cose_read_encrypt(cbor_reader *r, uint32_t *iv_pos)
-{
-    uint32_t prot, map, n;
-    cose_headers h;
-
-    if (cbor_expect(r, CBOR_TAG) != COSE_ENCRYPT) {
-        cbor_fail(r, PICOSUIT_E_COSE, r->head);
-    }
-    cose_array(r, 4);
-    prot = r->pos;
-    cose_header_pair(r, &h, COSE_SEEN_ALG, COSE_SEEN_ALG | COSE_SEEN_IV | COSE_SEEN_KID);
-    map = prot + 5;
-    if (r->st == PICOSUIT_OK && (h.seen & COSE_SEEN_ALG) != 0 &&
-        h.alg != COSE_CHACHA20_POLY1305) {
-        cbor_fail(r, PICOSUIT_E_ALG, prot);
-    }
-    /* The additional data covers the protected header: exactly {1: 24}. */
-    if (r->st == PICOSUIT_OK && !cose_is_protected(r, prot, "\x44\xa1\x01\x18\x18")) {
-        cbor_fail(r, PICOSUIT_E_COSE, prot);
-    }
-    if ((h.seen & COSE_SEEN_IV) == 0) {
-        cbor_fail(r, PICOSUIT_E_COSE, map);
-    } else if (h.iv_len != 12) {
-        cbor_fail(r, PICOSUIT_E_VALUE, h.iv_pos);
-    }
-    *iv_pos = h.iv_pos + 1u;
-    cose_null(r); /* the ciphertext is detached: it is the payload */
-    n = cbor_expect(r, CBOR_ARRAY);
-    if (r->st == PICOSUIT_OK && n == 0) {
-        cbor_fail(r, PICOSUIT_E_COSE, r->head);
-    }
-    return r->st == PICOSUIT_OK ? n : 0;
-}
-
-/* Checks a whole encryption-info, all recipients; r is inside its byte string. */
-static void cose_check_encrypt(cbor_reader *r)
-{
-    uint32_t iv_pos;
-    uint32_t n = cose_read_encrypt(r, &iv_pos);
-    int is_known = 0;
-    cose_recipient c;
-
-    while (n > 0 && r->st == PICOSUIT_OK) {
-        cose_read_recipient(r, &c);
-        is_known |= c.h.alg != 0;
-        n--;
-    }
-    if (r->st == PICOSUIT_E_TYPE) {
-        r->st = PICOSUIT_E_COSE;
-    }
-    if (!is_known) {
-        cbor_fail(r, PICOSUIT_E_ALG, r->head);
-    }
-}
-
-/* KEK by ECDH-ES over X25519 and HKDF, or as it is. The KDF context is constant, since
- * the recipient's protected header is. [FE 3.3], [RFC9053 6.4.1] */
-static int cose_kek(uint8_t kek[16], const cbor_reader *r, const cose_recipient *c,
-                    const picosuit_key *key)
-{
-    static const uint8_t info[42] = {
-        0x84, 0x22, 0x83, 0xf6, 0xf6, 0xf6, 0x83, 0xf6, 0xf6, 0xf6, 0x83, 0x18, 0x80, 0x44,
-        0xa1, 0x01, 0x38, 0x1c, 0x57, 'S',  'U',  'I',  'T',  ' ',  'P',  'a',  'y',  'l',
-        'o',  'a',  'd',  ' ',  'E',  'n',  'c',  'r',  'y',  'p',  't',  'i',  'o',  'n'};
-    uint8_t secret[32];
-    int st = PICOSUIT_E_CRYPTO;
-
-    if (key->alg != c->h.alg) {
-        return st;
-    }
-    if (key->alg == PICOSUIT_ALG_A128KW) {
-        if (key->key_len == 16) {
-            memcpy(kek, key->key, 16);
-            st = PICOSUIT_OK;
-        }
-        return st;
-    }
-    if (key->key_len == 32) {
-        st = x25519(secret, key->key, r->data + c->point_pos);
-    }
-    if (st == PICOSUIT_OK) {
-        st = hkdf_sha256(kek, 16, r->data + c->h.salt_pos, c->h.salt_len, secret, 32, info,
-                         sizeof info);
-    }
-    wipe(secret, sizeof secret);
-    return st;
-}
-
 /* Enc_structure ["Encrypt", h'a1011818', h'']. [RFC9052 5.3] */
 static const uint8_t cose_aad[15] = {0x83, 0x67, 'E',  'n',  'c',  'r',  'y', 'p',
                                      't',  0x44, 0xa1, 0x01, 0x18, 0x18, 0x40};
 
-/* Starts the same payload over: for the second pass. */
-static void cose_restart(picosuit_aead_ctx *a)
-{
-    uint8_t key[32];
-    uint8_t nonce[12];
-    uint32_t i;
+/* Start of an ephemeral COSE_Key {1: 1 (OKP), -1: 4 (X25519), -2: x}; x follows. Another
+ * key type or curve is for another device. [RFC9053 7.2] */
+static const uint8_t cose_okp[8] = {0xa3, 0x01, 0x01, 0x20, 0x04, 0x21, 0x58, 0x20};
 
-    for (i = 0; i < 8; i++) {
-        b_store32le(key + 4 * i, a->key[i]);
-    }
-    for (i = 0; i < 3; i++) {
-        b_store32le(nonce + 4 * i, a->nonce[i]);
-    }
-    aead_init(a, key, nonce, cose_aad, sizeof cose_aad);
-    wipe(key, sizeof key);
-}
-
-/* Unwraps the content key with one key and starts p->u.aead: OK, or E_CRYPTO for "not
- * with this key". */
-static int cose_unwrap(picosuit *p, const cbor_reader *r, const cose_recipient *c,
-                       const picosuit_key *key, const uint8_t *iv)
-{
-    uint8_t cek[32];
-    uint8_t kek[16];
-    int st = cose_kek(kek, r, c, key);
+/* KEK by ECDH-ES over X25519 and HKDF. The KDF context is constant, since the recipient's
+ * protected header is. [FE 3.3], [RFC9053 6.4.1] */
+static int cose_agree(picosuit *p, const cose_item *c, const picosuit_key *key,
+                      uint8_t *kek) {
+    static const uint8_t info[42] = {0x84, 0x22, 0x83, 0xf6, 0xf6, 0xf6, 0x83, 0xf6, 0xf6,
+                                     0xf6, 0x83, 0x18, 0x80, 0x44, 0xa1, 0x01, 0x38, 0x1c,
+                                     0x57, 'S',  'U',  'I',  'T',  ' ',  'P',  'a',  'y',
+                                     'l',  'o',  'a',  'd',  ' ',  'E',  'n',  'c',  'r',
+                                     'y',  'p',  't',  'i',  'o',  'n'};
+    uint32_t salt_len;
+    const uint8_t *salt = cbor_text(p, c->at[COSE_SALT], &salt_len);
+    const uint8_t *point = p->r.data + c->at[COSE_EPHEMERAL] + sizeof cose_okp;
+    int st = x25519(p->block, key->key, point);
 
     if (st == PICOSUIT_OK) {
-        st = aes128_unwrap(cek, kek, r->data + c->cek_pos, 40);
+        st = hkdf_sha256(kek, 16, salt, salt_len, p->block, 32, info, sizeof info);
     }
-    if (st == PICOSUIT_OK) {
-        aead_init(&p->u.aead, cek, iv, cose_aad, sizeof cose_aad);
-    }
-    wipe(kek, sizeof kek);
-    wipe(cek, sizeof cek);
     return st;
 }
 
-/* Finds the content key: recipient p->step_off, key p->sub. Resumes after AGAIN; r is
- * inside the byte string. Every failure is E_DECRYPT: no oracle. */
-static int cose_content_key(picosuit *p, cbor_reader *r)
-{
-    uint32_t iv_pos;
-    uint32_t i = 0;
-    uint32_t n = cose_read_encrypt(r, &iv_pos);
-    cose_recipient c;
-    picosuit_key key;
-    int st;
+/* Tries a key on a recipient: PICOSUIT_VERIFIED and p->u.aead is started, or 0. The block
+ * has room for the secrets, since no payload byte has come yet. */
+static int cose_unwrap(picosuit *p, const cose_item *c, const picosuit_key *key) {
+    uint8_t *kek = p->block + 32;
+    int st = PICOSUIT_E_CRYPTO;
 
-    for (; i < n; i++) {
-        cose_read_recipient(r, &c);
-        while (i == p->step_off && r->st == PICOSUIT_OK && c.h.alg != 0) {
-            st = dev_key(p, PICOSUIT_PURPOSE_DECRYPT, p->sub,
-                         c.h.kid_pos != 0 ? r->data + c.h.kid_pos : NULL, c.h.kid_len, &key);
-            if (st < 0 || st == PICOSUIT_AGAIN) {
-                return st;
-            }
-            if (st == 0) {
-                break;
-            }
-            if (cose_unwrap(p, r, &c, &key, r->data + iv_pos) == PICOSUIT_OK) {
-                return PICOSUIT_OK;
-            }
-            p->sub++;
-            if (p->sub == 0) {
-                return fail_here(p, PICOSUIT_E_LIMIT);
-            }
+    if (c->alg == PICOSUIT_ALG_A128KW) {
+        if (key->key_len == 16) {
+            memcpy(kek, key->key, 16);
+            st = PICOSUIT_OK;
         }
-        if (i == p->step_off) {
-            p->step_off++;
-            p->sub = 0;
+    } else if (key->key_len == 32) {
+        st = cose_agree(p, c, key, kek);
+    }
+    if (st == PICOSUIT_OK) {
+        st = aes128_unwrap(p->block, kek, p->r.data + c->body_pos, 40);
+    }
+    if (st == PICOSUIT_OK) {
+        aead_init(&p->u.aead, p->block, p->r.data + c->iv_pos, cose_aad, sizeof cose_aad);
+    }
+    wipe(p->block, sizeof p->block);
+    return st == PICOSUIT_OK ? PICOSUIT_VERIFIED : 0;
+}
+#endif
+
+/* Tries keys on item i, if it is the one whose turn it is: number p->step_off, key
+ * p->sub. PICOSUIT_VERIFIED, 0 (none fits), AGAIN or an error. */
+static int cose_try(picosuit *p, const cose_item *c, uint32_t i, int purpose) {
+    uint32_t kid_len;
+    const uint8_t *kid = cbor_text(p, c->at[COSE_KID], &kid_len);
+    picosuit_key key;
+    int st = 0;
+
+    if (i != p->step_off) {
+        return 0;
+    }
+    while (purpose != 0 && st == 0) {
+        st = dev_key(p, purpose, kid, kid_len, &key);
+        if (st != 1) {
+            break;
+        }
+        st = 0;
+        if (key.alg == c->alg) {
+#if PICOSUIT_WITH_ENCRYPTION
+            st = purpose == PICOSUIT_PURPOSE_DECRYPT ? cose_unwrap(p, c, &key)
+                                                     : cose_check(p, c, &key);
+#else
+            st = cose_check(p, c, &key);
+#endif
+        }
+        if (st == 0 && ++p->sub == 0) { /* 256 keys: the platform does not stop */
+            return fail_here(p, -PICOSUIT_E_LIMIT);
         }
     }
-    return fail_here(p, PICOSUIT_E_DECRYPT);
+    if (st == PICOSUIT_VERIFIED && purpose != PICOSUIT_PURPOSE_DECRYPT) {
+        p->signer[p->signers] = key.id;
+        p->rights[p->signers] = (uint8_t)key.rights;
+        p->signers++;
+    }
+    if (st == 0 || st == PICOSUIT_VERIFIED) {
+        p->step_off++;
+        p->sub = 0;
+    }
+    return st;
+}
+
+/* Reads the wrapper. First whole, before any of it is believed: leaves the (not yet
+ * authentic) digest in p->digest, and whether any block can be checked in p->phase. Then
+ * again to verify: all blocks are tried, at least one must verify; resumes after AGAIN.
+ */
+static int cose_wrapper(picosuit *p, int is_verifying) {
+    uint32_t n = cbor_expect(p, CBOR_ARRAY);
+    uint32_t digest, outer, i;
+    cose_item b;
+    int st = PICOSUIT_E_STATE;
+
+    if (n == 0) {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
+    }
+    outer = cbor_open(p);
+    digest = cose_digest(p);
+    cbor_close(p, outer);
+    for (i = 1; i < n && !is_failed(p); i++) {
+        int purpose;
+
+        if (i > PICOSUIT_MAX_BLOCKS) {
+            cbor_fail_at(p, -PICOSUIT_E_LIMIT, p->r.pos);
+        }
+        cose_read_block(p, &b);
+        purpose = cose_purpose(p, &b);
+        if (is_verifying) {
+            st = cose_try(p, &b, i - 1u, purpose);
+            if (st != 0 && st != PICOSUIT_VERIFIED) {
+                return st;
+            }
+        } else if (purpose != 0) {
+            p->phase = 1;
+        }
+    }
+    cbor_end(p);
+    if (is_failed(p)) {
+        return p->error.code;
+    }
+    memcpy(p->digest, p->r.data + digest, 32);
+    if (is_verifying && p->signers == 0) {
+        return fail_here(p, n > 1 && p->phase == 0 ? -PICOSUIT_E_ALG : -PICOSUIT_E_AUTH);
+    }
+    return PICOSUIT_OK;
+}
+
+#if PICOSUIT_WITH_ENCRYPTION
+/* Whether the protected header is exactly {1: alg}, as the constants above have it. */
+static int cose_is_protected(const picosuit *p, const cose_item *c, const void *want) {
+    return c->prot_len == 5 && memcmp(p->r.data + c->prot_pos, want, 5) == 0;
+}
+
+/* Reads a recipient; c->alg becomes 0 if it is of a kind that is not for us. */
+static void cose_recipient(picosuit *p, cose_item *c) {
+    uint32_t okp;
+
+    cose_read(p, c, 3,
+              1u << COSE_ALG | 1u << COSE_KID | 1u << COSE_EPHEMERAL | 1u << COSE_SALT);
+    c->body_pos = cbor_bytes(p);
+    okp = c->at[COSE_EPHEMERAL];
+    if (is_failed(p)) {
+        c->alg = 0;
+    } else if (c->alg == PICOSUIT_ALG_ECDH_ES_A128KW) {
+        if (!cose_is_protected(p, c, "\x44\xa1\x01\x38\x1c") || okp == 0) {
+            cbor_fail_at(p, -PICOSUIT_E_COSE, c->prot_pos);
+        } else if (p->r.pos - okp < 40 || memcmp(p->r.data + okp, cose_okp, 8) != 0) {
+            c->alg = 0;
+        }
+    } else if (c->alg != PICOSUIT_ALG_A128KW) {
+        if (c->at[COSE_ALG] == 0) {
+            cbor_fail_at(p, -PICOSUIT_E_COSE, c->prot_pos);
+        }
+        c->alg = 0;
+    } else if (p->r.data[c->prot_pos] > 0x41) { /* with -3 nothing can be protected */
+        cbor_fail_at(p, -PICOSUIT_E_COSE, c->prot_pos);
+    }
+    if (c->alg != 0 && p->r.pos - c->body_pos != 40) {
+        cbor_fail(p, -PICOSUIT_E_VALUE);
+    }
+}
+
+/* Walks an encryption-info; the reader is inside its byte string. For `begin` all of it
+ * is checked. When the command runs, finds the content key: OK, AGAIN or an error. All
+ * that can go wrong then is E_DECRYPT: no oracle. [FE 3.2] */
+static int cose_encrypt(picosuit *p, int is_running) {
+    uint32_t i, n, iv;
+    int is_known = 0;
+    cose_item c;
+    int st = PICOSUIT_E_STATE;
+
+    if (is_failed(p)) {
+        return p->error.code;
+    }
+    if (cbor_expect(p, CBOR_TAG) != COSE_ENCRYPT) {
+        cbor_fail(p, -PICOSUIT_E_COSE);
+    }
+    cose_read(p, &c, 4, 1u << COSE_ALG | 1u << COSE_IV | 1u << COSE_KID);
+    if (c.at[COSE_ALG] != 0 && c.alg != COSE_CHACHA20_POLY1305) {
+        (void)fail_here(p, -PICOSUIT_E_ALG);
+    }
+    /* The additional data covers the protected header. */
+    if (!cose_is_protected(p, &c, cose_aad + 9)) {
+        cbor_fail_at(p, -PICOSUIT_E_COSE, c.prot_pos);
+    }
+    iv = c.at[COSE_IV];
+    if (iv == 0) {
+        cbor_fail_at(p, -PICOSUIT_E_COSE, c.prot_pos + 5u);
+    } else if (p->r.data[iv] != 0x4c) { /* 12 bytes */
+        cbor_fail_at(p, -PICOSUIT_E_VALUE, iv);
+    }
+    cose_null(p); /* the ciphertext is detached: it is the payload */
+    n = cbor_expect(p, CBOR_ARRAY);
+    if (n == 0) {
+        cbor_fail(p, -PICOSUIT_E_COSE);
+    }
+    for (i = 0; i < n && !is_failed(p); i++) {
+        cose_recipient(p, &c);
+        is_known |= c.alg != 0;
+        c.iv_pos = iv + 1u;
+        if (is_running) {
+            st = cose_try(p, &c, i, c.alg != 0 ? PICOSUIT_PURPOSE_DECRYPT : 0);
+            if (st != 0) {
+                return st == PICOSUIT_VERIFIED ? PICOSUIT_OK : st;
+            }
+        }
+    }
+    cose_retype(p);
+    if (is_running) {
+        return fail_here(p, -PICOSUIT_E_DECRYPT);
+    }
+    return is_known ? PICOSUIT_OK : fail_here(p, -PICOSUIT_E_ALG);
 }
 #endif
 
@@ -2996,19 +2813,31 @@ static int cose_content_key(picosuit *p, cbor_reader *r)
  * with their parameters. Nothing is copied: a parameter is the position of its value.
  * Source: [M 8.4], [M 8.4.5], [M 8.4.8]; design: docs/design.md "Memory".
  * Limits: positions are 16 bits: the manifest and its severed sequences end below 64 KiB.
- * uses: 1 2 9 11 12
+ * uses: 1 2 9 10 12
  * ==================================================================================== */
 
-#define MAN_VALIDATE 0u /* indices of sec_pos, sec_len */
+/* Members that are byte strings, and their indices in sec_pos: validate, load, invoke,
+ * payload-fetch, install, the shared sequence (inside common); not executed: CoSWID and
+ * text. From payload-fetch on they may be severed (but not the shared sequence): sec_pos
+ * is then the position of the digest, and the bit in `sections` is 0. */
+static const uint8_t man_members[] = {7, 8, 9, 16, 20, PICOSUIT_SECTION_SHARED, 14, 23};
+
+#define MAN_VALIDATE 0u
 #define MAN_LOAD 1u
 #define MAN_INVOKE 2u
 #define MAN_FETCH 3u
 #define MAN_INSTALL 4u
-#define MAN_SECTIONS 5u
+#define MAN_SHARED 5u
+#define MAN_SECTIONS 6u
+#define MAN_MEMBERS 8u
 
-/* Parameters that belong to a component, in the order of its table entry. */
-static const uint8_t man_labels[12] = {1, 2, 3, 5, 14, 18, 19, 21, 22, 23, 24, 25};
+/* Parameters that belong to a component, in the order of its table entry. The first place
+ * is that of the command that spoiled it (closed it with other bytes than image-digest
+ * says); an image-match afterwards has taken notice. */
+static const uint8_t man_labels[] = {0, 1, 2, 3, 5, 14, 18, 19, 21, 22, 23, 24, 25};
 
+#define MAN_LABELS 13u
+#define MAN_SPOILED 0
 #define MAN_VENDOR 1
 #define MAN_CLASS 2
 #define MAN_DIGEST 3
@@ -3024,334 +2853,233 @@ static const uint8_t man_labels[12] = {1, 2, 3, 5, 14, 18, 19, 21, 22, 23, 24, 2
 #define MAN_DEVICE 24
 #define MAN_FETCH_ARGS 25
 
-/* The base of all positions: the caller's envelope, or what was kept of it in work. */
-static const uint8_t *man_data(const picosuit *p)
-{
-    return p->data != NULL ? p->data : p->work;
-}
-
 /* Envelope offset of a position (of the first byte of an item). */
-static uint32_t man_offset(const picosuit *p, uint32_t pos)
-{
+static uint32_t man_offset(const picosuit *p, uint32_t pos) {
     uint32_t i;
 
     if (p->data != NULL) {
         return pos;
     }
     for (i = MAN_INSTALL; i >= MAN_FETCH; i--) {
-        uint32_t from = p->sec_pos[i];
+        uint32_t delta = p->sec_delta[i - MAN_FETCH];
 
-        if (p->sec_delta[i - MAN_FETCH] != 0 && pos >= from && pos - from <= p->sec_len[i]) {
-            return pos + p->sec_delta[i - MAN_FETCH];
+        if (delta != 0 && pos - p->sec_pos[i] <= p->sec_len[i]) {
+            return pos + delta;
         }
     }
     return p->man_base + (pos - p->man_pos);
 }
 
-/* A reader over len bytes at a position. */
-static void man_reader(const picosuit *p, cbor_reader *r, uint32_t pos, uint32_t len)
-{
-    cbor_init(r, man_data(p), pos, pos + len, man_offset(p, pos) - pos);
+/* Envelope offset of the head of the manifest's byte string. */
+static uint32_t man_head(const picosuit *p) {
+    return p->man_base - 1u - cbor_size(p->man_len);
 }
 
-/* A reader at a value whose extent was checked before. */
-static void man_value(const picosuit *p, cbor_reader *r, uint32_t pos)
-{
-    man_reader(p, r, pos, PICOSUIT_MAX_STORED);
+/* Reads len bytes at a position. */
+static void man_start(picosuit *p, uint32_t pos, uint32_t len) {
+    cbor_start(p, cbor_base(p), pos, pos + len, man_offset(p, pos) - pos);
 }
 
-/* Index in sec_pos of a command sequence member, or MAN_SECTIONS. */
-static uint32_t man_section(int32_t key)
-{
-    static const uint8_t keys[MAN_SECTIONS] = {7, 8, 9, 16, 20};
+/* Reads a value whose extent was checked before. */
+static void man_value(picosuit *p, uint32_t pos) {
+    man_start(p, pos, PICOSUIT_MAX_STORED);
+}
+
+/* Index in man_members, or MAN_MEMBERS. */
+static uint32_t man_index(uint32_t key) {
     uint32_t i = 0;
 
-    while (i < MAN_SECTIONS && keys[i] != key) {
+    while (i < MAN_MEMBERS && man_members[i] != key) {
         i++;
     }
     return i;
 }
 
-static int man_is_severable(int32_t key)
-{
-    return key == 14 || key == 16 || key == 20 || key == 23;
+static int man_has_section(const picosuit *p, uint32_t i) {
+    return p->sections >> i & 1;
 }
 
-/* Reads one component identifier. [M 8.4.5] */
-static void man_read_id(cbor_reader *r)
-{
-    uint32_t n = cbor_expect(r, CBOR_ARRAY);
+/* Whether the manifest has a digest in the place of member i, and the member did not
+ * come. */
+static int man_is_severed(const picosuit *p, uint32_t i) {
+    return i >= MAN_FETCH && i < MAN_MEMBERS && p->sec_pos[i] != 0 &&
+           !man_has_section(p, i);
+}
 
-    while (n > 0 && r->st == PICOSUIT_OK) {
-        (void)cbor_string(r, CBOR_BSTR);
-        n--;
+/* Reads one component identifier; returns its position. [M 8.4.5] */
+static uint32_t man_read_id(picosuit *p) {
+    uint32_t pos = p->r.pos;
+    uint32_t n = cbor_expect(p, CBOR_ARRAY);
+
+    for (; n > 0 && !is_failed(p); n--) {
+        (void)cbor_bytes(p);
     }
-}
-
-/* Position and length of identifier i. */
-static uint32_t man_id(const picosuit *p, uint32_t i, uint32_t *len)
-{
-    cbor_reader r;
-    uint32_t pos;
-
-    man_value(p, &r, p->comp_pos);
-    (void)cbor_expect(&r, CBOR_ARRAY);
-    do {
-        pos = r.pos;
-        man_read_id(&r);
-    } while (i-- > 0 && r.st == PICOSUIT_OK);
-    *len = r.pos - pos;
     return pos;
 }
 
 /* Reads the components array; the same identifier twice would make two parameter sets
  * for one thing. */
-static void man_read_components(picosuit *p, cbor_reader *r)
-{
-    uint32_t n, i, j, len, other;
+static void man_read_components(picosuit *p) {
+    uint32_t i, pos, end, first;
+    uint32_t n = cbor_expect(p, CBOR_ARRAY);
 
-    p->comp_pos = (uint16_t)r->pos;
-    n = cbor_expect(r, CBOR_ARRAY);
-    if (r->st == PICOSUIT_OK && n == 0) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
-    } else if (n > PICOSUIT_MAX_COMPONENTS) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+    p->comp_pos = (uint16_t)p->r.pos;
+    p->components = (uint8_t)n;
+    if (n == 0) {
+        cbor_fail(p, -PICOSUIT_E_VALUE);
     }
-    for (i = 0; i < n && r->st == PICOSUIT_OK; i++) {
-        uint32_t pos = r->pos;
+    if (n > PICOSUIT_MAX_COMPONENTS) {
+        cbor_fail(p, -PICOSUIT_E_LIMIT);
+    }
+    first = p->r.pos;
+    for (i = 0; i < n && !is_failed(p); i++) {
+        pos = man_read_id(p);
+        end = p->r.pos;
+        p->r.pos = first;
+        while (p->r.pos < pos && !is_failed(p)) {
+            uint32_t other = man_read_id(p);
 
-        man_read_id(r);
-        len = r->pos - pos;
-        for (j = 0; j < i; j++) {
-            uint32_t at = man_id(p, j, &other);
-
-            if (other == len && memcmp(r->data + at, r->data + pos, len) == 0) {
-                cbor_fail(r, PICOSUIT_E_COMPONENT, pos);
+            if (p->r.pos - other == end - pos &&
+                memcmp(p->r.data + other, p->r.data + pos, end - pos) == 0) {
+                cbor_fail_at(p, -PICOSUIT_E_COMPONENT, pos);
             }
         }
+        p->r.pos = end;
     }
-    p->components = (uint8_t)n;
-}
-
-/* Reads the content of common. [M 8.4.5] */
-static void man_read_common(picosuit *p, cbor_reader *r)
-{
-    uint32_t outer = cbor_open(r);
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t n = cbor_expect(r, CBOR_MAP);
-
-    while (n > 0 && r->st == PICOSUIT_OK) {
-        int32_t key = cbor_key(r, &last);
-
-        p->label = key;
-        if (key == 2) {
-            man_read_components(p, r);
-        } else if (key == 4) {
-            p->shared_pos = (uint16_t)cbor_string(r, CBOR_BSTR);
-            p->shared_len = (uint16_t)r->val;
-            p->has_shared = 1;
-        } else {
-            cbor_fail(r, PICOSUIT_E_MEMBER, r->head);
-        }
-        n--;
-    }
-    cbor_close(r, outer);
 }
 
 /* Reads a member that is a byte string, or (if severable) a digest. */
-static void man_read_member(picosuit *p, cbor_reader *r, int32_t key)
-{
-    uint32_t i = man_section(key);
-    uint32_t back = r->pos;
+static void man_read_member(picosuit *p, uint32_t i) {
+    uint32_t pos = p->r.pos;
 
-    if (man_is_severable(key) && cbor_head(r) == CBOR_ARRAY) {
-        r->pos = back;
-        (void)cose_digest(r);
-        return;
-    }
-    r->pos = back;
-    back = cbor_string(r, CBOR_BSTR);
-    if (i < MAN_SECTIONS) {
-        p->sec_pos[i] = (uint16_t)back;
-        p->sec_len[i] = (uint16_t)r->val;
-        p->sections = (uint8_t)(p->sections | 1u << i);
+    if (i == MAN_MEMBERS) {
+        cbor_fail(p, -PICOSUIT_E_MEMBER);
+    } else if (i >= MAN_FETCH && i != MAN_SHARED && cbor_peek(p) >> 5 == CBOR_ARRAY) {
+        p->sec_pos[i] = (uint16_t)pos;
+        (void)cose_digest(p);
+    } else {
+        pos = cbor_bytes(p);
+        if (i < MAN_SECTIONS) {
+            p->sec_pos[i] = (uint16_t)pos;
+            p->sec_len[i] = (uint16_t)p->r.val;
+            p->sections = (uint8_t)(p->sections | 1u << i);
+        }
     }
 }
 
+/* Reads the content of common. [M 8.4.5] */
+static void man_read_common(picosuit *p) {
+    uint32_t outer = cbor_open(p);
+    uint32_t last = 0;
+    uint32_t n = cbor_expect(p, CBOR_MAP);
+
+    for (; n > 0 && !is_failed(p); n--) {
+        p->label = cbor_key(p, &last);
+        if (p->label == 2) {
+            man_read_components(p);
+        } else if (p->label == 4) {
+            man_read_member(p, MAN_SHARED);
+        } else {
+            cbor_fail(p, -PICOSUIT_E_MEMBER);
+        }
+    }
+    cbor_close(p, outer);
+}
+
 /* Reads the value of manifest member `key`. [M 8.4] */
-static void man_read_value(picosuit *p, cbor_reader *r, int32_t key)
-{
-    uint32_t at = r->head;
+static void man_read_value(picosuit *p, int32_t key) {
+    uint32_t pos = p->r.pos;
 
     switch (key) {
     case 1:
-        (void)cbor_expect(r, CBOR_UINT);
-        if (r->st == PICOSUIT_OK && (r->val != 1 || r->hi != 0)) {
-            cbor_fail(r, PICOSUIT_E_VERSION, r->head);
+        if (cbor_expect(p, CBOR_UINT) != 1 || p->r.hi != 0) {
+            cbor_fail(p, -PICOSUIT_E_VERSION);
         }
         break;
     case 2:
-        p->seq_off = r->pos + r->delta;
-        (void)cbor_expect(r, CBOR_UINT);
-        p->sequence = (uint64_t)r->hi << 32 | r->val;
+        p->seq_pos = (uint16_t)pos;
+        (void)cbor_expect(p, CBOR_UINT);
+        p->sequence = (uint64_t)p->r.hi << 32 | p->r.val;
         break;
-    case 3:
-        man_read_common(p, r);
-        break;
+    case 3: man_read_common(p); break;
     case 4:
-        (void)cbor_string(r, CBOR_TSTR);
-        if (r->val > PICOSUIT_MAX_URI) {
-            cbor_fail(r, PICOSUIT_E_LIMIT, at);
+        (void)cbor_string(p, CBOR_TSTR);
+        if (p->r.val > PICOSUIT_MAX_URI) {
+            cbor_fail_at(p, -PICOSUIT_E_LIMIT, pos - 1u); /* at the key */
         }
-        if (r->st == PICOSUIT_OK) { /* the report copies it, also after an error */
-            p->uri_pos = (uint16_t)r->head;
-        }
+        p->uri_pos = (uint16_t)(is_failed(p) ? 0 : pos);
         break;
-    default:
-        if (man_section(key) < MAN_SECTIONS || man_is_severable(key)) {
-            man_read_member(p, r, key);
-        } else {
-            cbor_fail(r, PICOSUIT_E_MEMBER, at);
-        }
-        break;
+    default: man_read_member(p, man_index((uint32_t)key)); break;
     }
 }
 
 /* Reads the manifest, after signature and digest were right. Members 1, 2, 3 must come
  * first: they are required and keys ascend. [M 8.4], [M 6.1] */
-static int man_read(picosuit *p)
-{
-    cbor_reader r;
-    uint32_t last = CBOR_FIRST_KEY;
+static int man_read(picosuit *p) {
+    uint32_t last = 0;
     uint32_t i, n;
 
-    man_reader(p, &r, p->man_pos, p->man_len);
+    man_start(p, p->man_pos, p->man_len);
     p->label = 0;
-    n = cbor_expect(&r, CBOR_MAP);
-    for (i = 0; (i < n || i < 3) && r.st == PICOSUIT_OK; i++) {
+    n = cbor_expect(p, CBOR_MAP);
+    for (i = 1; (i <= n || i <= 3) && !is_failed(p); i++) {
         int32_t key = 0;
 
-        if (i < n) {
-            key = cbor_key(&r, &last);
+        if (i <= n) {
+            key = cbor_key(p, &last);
         } else {
-            r.head = r.pos; /* the map ended too early */
+            p->r.head = p->r.pos; /* the map ended too early */
         }
         p->label = key;
-        if (r.st == PICOSUIT_OK && i < 3 && key != (int32_t)i + 1) {
-            p->label = (int32_t)i + 1;
-            cbor_fail(&r, PICOSUIT_E_MISSING, r.head);
+        if (i <= 3 && key != (int32_t)i && !is_failed(p)) {
+            p->label = (int32_t)i;
+            cbor_fail(p, -PICOSUIT_E_MISSING);
         }
-        if (r.st == PICOSUIT_OK) {
-            man_read_value(p, &r, key);
-        }
+        man_read_value(p, key);
     }
-    if (r.pos != r.end) {
-        cbor_fail(&r, PICOSUIT_E_TRAILING, r.pos);
-    }
-    if (r.st != PICOSUIT_OK) {
-        return fail_cbor(p, &r, p->label);
-    }
-    return PICOSUIT_OK;
+    cbor_end(p);
+    return p->error.code;
 }
 
-/* Finds a member of the manifest (read before): 1 if it is there as a digest, whose 32
- * bytes are then at *digest, and its key at *at; 0 if it is absent or in place. */
-static int man_is_severed(const picosuit *p, int32_t key, uint32_t *digest, uint32_t *at)
-{
-    cbor_reader r;
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t n;
+/* ---- Components in work, after the envelope: 13 positions, handle, kind ---------------
+ */
 
-    man_reader(p, &r, p->man_pos, p->man_len);
-    for (n = cbor_expect(&r, CBOR_MAP); n > 0; n--) {
-        int32_t label = cbor_key(&r, &last);
-
-        *at = r.head;
-        if (label == key && cbor_head(&r) == CBOR_ARRAY) {
-            r.pos = r.head;
-            *digest = cose_digest(&r);
-            return r.st == PICOSUIT_OK;
-        }
-        if (label == key) {
-            break;
-        }
-        cbor_skip(&r);
-    }
-    return 0;
+static uint8_t *man_entry(const picosuit *p, uint32_t component) {
+    return p->work + p->used + component * PICOSUIT_COMPONENT_SIZE;
 }
 
-/* ---- Components in work, after the envelope: 12 parameter positions, handle, kind, and
- *      the command that spoiled it -------------------------------------------------------- */
+#define MAN_HANDLE 26u /* in an entry, after the positions */
+#define MAN_KIND 27u
 
-static uint8_t *man_entry(const picosuit *p, uint32_t component)
-{
-    return p->work + p->comp_tab + component * PICOSUIT_COMPONENT_SIZE;
-}
-
-static uint32_t man_handle(const picosuit *p, uint32_t component)
-{
-    return man_entry(p, component)[24];
-}
-
-static uint32_t man_kind(const picosuit *p, uint32_t component)
-{
-    return man_entry(p, component)[25] & 3u;
-}
-
-static int man_is_transient(const picosuit *p, uint32_t component)
-{
-    return man_kind(p, component) == PICOSUIT_TRANSIENT;
-}
-
-static uint32_t man_get(const picosuit *p, uint32_t component, int32_t label)
-{
-    const uint8_t *e = man_entry(p, component);
+static uint32_t man_place(int32_t label) {
     uint32_t i = 0;
 
-    while (man_labels[i] != label) {
+    while (i < MAN_LABELS && man_labels[i] != label) {
         i++;
     }
-    return (uint32_t)e[2 * i] | (uint32_t)e[2 * i + 1] << 8;
+    return 2 * i;
 }
 
-static void man_set(const picosuit *p, uint32_t component, int32_t label, uint32_t pos)
-{
-    uint8_t *e = man_entry(p, component);
-    uint32_t i = 0;
+/* Position of a parameter's value, 0 if it is not set. */
+static uint32_t man_get_of(const picosuit *p, uint32_t component, int32_t label) {
+    const uint8_t *e = man_entry(p, component) + man_place(label);
 
-    while (man_labels[i] != label) {
-        i++;
-    }
-    e[2 * i] = (uint8_t)pos;
-    e[2 * i + 1] = (uint8_t)(pos >> 8);
+    return (uint32_t)e[0] | (uint32_t)e[1] << 8;
 }
 
-/* The command that closed a component with other bytes than image-digest says, 0: none. An
- * image-match afterwards has taken notice. */
-static uint32_t man_spoiled(const picosuit *p, uint32_t component)
-{
-    const uint8_t *e = man_entry(p, component);
-
-    return (uint32_t)e[26] | (uint32_t)e[27] << 8;
+static uint32_t man_get(const picosuit *p, int32_t label) {
+    return man_get_of(p, p->component, label);
 }
 
-static void man_set_spoiled(const picosuit *p, uint32_t component, uint32_t pos)
-{
-    uint8_t *e = man_entry(p, component);
+static void man_set(const picosuit *p, uint32_t component, int32_t label, uint32_t pos) {
+    uint8_t *e = man_entry(p, component) + man_place(label);
 
-    e[26] = (uint8_t)pos;
-    e[27] = (uint8_t)(pos >> 8);
+    e[0] = (uint8_t)pos;
+    e[1] = (uint8_t)(pos >> 8);
 }
 
-/* Whether a label is a parameter with a place in the table. */
-static int man_is_parameter(int32_t label)
-{
-    uint32_t i = 0;
-
-    while (i < sizeof man_labels && man_labels[i] != label) {
-        i++;
-    }
-    return i < sizeof man_labels;
+static int man_is_transient(uint32_t kind) {
+    return (kind & 3u) == PICOSUIT_TRANSIENT;
 }
 
 /* A fetch into a transient component is recorded in the places of four parameters that
@@ -3361,121 +3089,83 @@ static int man_is_parameter(int32_t label)
 #define MAN_REC_SIZE MAN_ARGS
 #define MAN_REC_CMD MAN_ENCRYPTION
 
-static int man_is_record(int32_t label)
-{
+static int man_is_record(int32_t label) {
     return label == MAN_REC_URI || label == MAN_REC_ARGS || label == MAN_REC_SIZE ||
            label == MAN_REC_CMD;
 }
 
-/* Value of an unsigned parameter: 1 and *out, or 0 if it is not set. */
-static int man_uint_at(const picosuit *p, uint32_t pos, uint32_t *out)
-{
-    cbor_reader r;
-
-    *out = 0;
-    if (pos != 0) {
-        man_value(p, &r, pos);
-        *out = cbor_uint(&r);
-    }
-    return pos != 0;
+/* Value of an unsigned parameter that is set. */
+static uint32_t man_uint(picosuit *p, uint32_t pos) {
+    man_value(p, pos);
+    return cbor_expect(p, CBOR_UINT);
 }
 
-static int man_uint(const picosuit *p, uint32_t component, int32_t label, uint32_t *out)
-{
-    return man_uint_at(p, man_get(p, component, label), out);
+/* The 32 bytes of the image-digest parameter, NULL if it is not set. Its form was
+ * checked: 58 24 82 2f 58 20, then the bytes. */
+static const uint8_t *man_digest(const picosuit *p) {
+    uint32_t pos = man_get(p, MAN_DIGEST);
+
+    return pos == 0 ? NULL : cbor_base(p) + pos + 6;
 }
 
-/* Bytes of a string parameter (byte or text string) at pos, NULL and 0 if it is not set. */
-static const uint8_t *man_bytes_at(const picosuit *p, uint32_t pos, uint32_t *len)
-{
-    cbor_reader r;
+#define MAN_FALSE 0x100 /* a condition is false */
 
-    *len = 0;
-    if (pos == 0) {
-        return NULL;
-    }
-    man_value(p, &r, pos);
-    (void)cbor_head(&r);
-    *len = r.val;
-    return r.data + r.pos;
-}
-
-static const uint8_t *man_bytes(const picosuit *p, uint32_t component, int32_t label,
-                                uint32_t *len)
-{
-    return man_bytes_at(p, man_get(p, component, label), len);
-}
-
-/* The 32 bytes of the image-digest parameter, NULL if it is not set. */
-static const uint8_t *man_digest(const picosuit *p, uint32_t component)
-{
-    uint32_t pos = man_get(p, component, MAN_DIGEST);
-    cbor_reader r;
-
-    if (pos == 0) {
-        return NULL;
-    }
-    man_value(p, &r, pos);
-    (void)cbor_expect(&r, CBOR_BSTR);
-    pos = cose_digest(&r);
-    return pos == 0 ? NULL : r.data + pos;
-}
-
-#define MAN_NO 0
-#define MAN_YES 1
-
-/* Whether what a component stores has the digest and size that are set: MAN_YES, MAN_NO,
- * AGAIN or an error. Resumes after AGAIN (p->sub, p->step_off). Hashes exactly image-size
- * bytes, read back from storage; of storage that records its length the whole, never a
- * part. [M 8.4.9.2]
+/* Whether the component stores exactly these bytes (content), or those with the digest
+ * that is set (NULL): OK, MAN_FALSE, AGAIN or an error. Hashes exactly size bytes, read
+ * back from storage; of storage that records its length the whole, never a part. Resumes
+ * after AGAIN (p->sub, p->step_off). [M 8.4.9.2], [M 8.4.9.3]
  * CHOICE: without image-size the recorded length counts; with neither there is no match
  * (docs/choices.md). */
-static int man_match(picosuit *p, uint32_t component)
-{
-    const uint8_t *want = man_digest(p, component);
-    uint32_t handle = man_handle(p, component);
-    uint32_t size, stored, capacity;
-    int st = MAN_NO;
+static int man_match(picosuit *p, const uint8_t *content, uint32_t size) {
+    const uint8_t *want = man_digest(p);
+    uint8_t *have = p->block;
+    uint32_t n, stored, capacity;
+    int st = PICOSUIT_E_STATE;
 
-    if (want == NULL) {
-        return MAN_NO;
-    }
     if (p->sub == 0) {
-        st = dev_size(p, handle, &stored, &capacity);
+        st = dev_size(p, p->handle, &stored, &capacity);
         if (st != PICOSUIT_OK) {
             return st;
         }
-        if (man_uint(p, component, MAN_SIZE, &size) == 0) {
+        if (size == PICOSUIT_UNKNOWN && stored != 0) {
             size = stored;
-            if (stored == 0 || stored == PICOSUIT_FIXED) {
-                return MAN_NO;
-            }
         }
         if (stored == PICOSUIT_FIXED ? size > capacity : size != stored) {
-            return MAN_NO;
-        }
-        if (p->trusted == component && p->trusted_len == size) {
-            return ct_equal(p->running, want, 32) != 0 ? MAN_YES : MAN_NO;
+            return MAN_FALSE;
         }
         sha256_init(&p->sha);
-        p->step_size = size;
-        p->step_off = 0;
+        p->limit = size;
         p->sub = 1;
     }
-    size = p->step_size;
-    while (p->step_off < size) {
-        uint32_t n = size - p->step_off < 64 ? size - p->step_off : 64;
-
-        st = dev_read(p, handle, p->step_off, p->block, n);
-        if (st != PICOSUIT_OK) {
-            return st;
+    size = p->limit;
+    if (content == NULL && p->trusted == p->component && p->trusted_len == size) {
+        have = p->running;
+    } else {
+        for (; p->step_off < size; p->step_off += n) {
+            n = size - p->step_off < 64 ? size - p->step_off : 64;
+            st = dev_read(p, p->handle, p->step_off, p->block, n);
+            if (st != PICOSUIT_OK) {
+                return st;
+            }
+            sha256_update(&p->sha, p->block, n);
         }
-        sha256_update(&p->sha, p->block, n);
-        p->step_off += n;
+        sha256_final(&p->sha, have);
     }
-    p->sub = 0;
-    sha256_final(&p->sha, p->block);
-    return ct_equal(p->block, want, 32) != 0 ? MAN_YES : MAN_NO;
+    if (content != NULL) { /* the same bytes have the same digest */
+        sha256_init(&p->sha);
+        sha256_update(&p->sha, content, size);
+        sha256_final(&p->sha, p->block + 32);
+        want = p->block + 32;
+    }
+    return ct_equal(have, want, 32) != 0 ? PICOSUIT_OK : MAN_FALSE;
+}
+
+/* Whether what is stored has the digest and size that are set. */
+static int man_is_installed(picosuit *p) {
+    uint32_t pos = man_get(p, MAN_SIZE);
+    uint32_t size = pos != 0 ? man_uint(p, pos) : PICOSUIT_UNKNOWN;
+
+    return man_get(p, MAN_DIGEST) != 0 ? man_match(p, NULL, size) : MAN_FALSE;
 }
 
 /* ====================================================================================
@@ -3486,29 +3176,30 @@ static int man_match(picosuit *p, uint32_t component)
  * which may answer AGAIN and is then entered again.
  * Source: [FE 3], docs/design.md "Payload".
  * Limits: payloads below 4 GiB.
- * uses: 1 2 4 9 11 12 13
+ * uses: 1 2 4 9 10 12 13
  * ==================================================================================== */
 
+/* p->phase; a phase that the payload does not need is passed. */
 #define PAY_START 0u   /* parameters are looked at */
 #define PAY_MATCH 1u   /* is the destination right already? */
-#define PAY_KEY 2u     /* unwrap the content key */
-#define PAY_AUTH 3u    /* first pass over stored ciphertext */
-#define PAY_FIND 4u    /* is the payload in the envelope? */
+#define PAY_KEY 2u     /* encrypted: unwrap the content key */
+#define PAY_AUTH 3u    /* and stored: first pass over the ciphertext */
+#define PAY_FIND 4u    /* from the caller: is the payload in the envelope? */
 #define PAY_ROOM 5u    /* does it fit? */
 #define PAY_BEGIN 6u   /* open the component */
 #define PAY_REBUILD 7u /* read back what is there from an earlier attempt */
 #define PAY_STREAM 8u  /* bytes flow */
-#define PAY_FLUSH 9u   /* the last block */
-#define PAY_CLOSE 10u  /* tag or digest, then end */
+#define PAY_FLUSH 9u   /* the last block; tag or digest */
+#define PAY_CLOSE 10u  /* end */
+#define PAY_DONE 11u
 
-/* pay_flags */
+/* p->pay_flags */
 #define PAY_ENCRYPTED 1u
 #define PAY_RUNNING 2u /* compute the digest of the plaintext on the way */
 #define PAY_PUSH 4u    /* the caller brings the bytes */
 #define PAY_CONTENT 8u /* they are parameter content */
 #define PAY_READY 16u  /* the block was hashed and decrypted, it waits for write */
-#define PAY_GOOD 32u   /* verdict of PAY_CLOSE */
-#define PAY_JUDGED 64u /* PAY_CLOSE has its verdict */
+#define PAY_GOOD 32u   /* verdict for end */
 
 /* p->want */
 #define WANT_NONE 0u
@@ -3516,333 +3207,242 @@ static int man_match(picosuit *p, uint32_t component)
 #define WANT_FOUND 2u    /* the payload is the current member */
 #define WANT_URI 3u      /* the caller opens the URI */
 
-static int pay_fail(picosuit *p, int code)
-{
-    if (p->error.code == 0) {
+static int pay_is(const picosuit *p, uint32_t flag) {
+    return (p->pay_flags & flag) != 0;
+}
+
+static int pay_fail(picosuit *p, int code) {
+    if (!is_failed(p)) {
         p->error.platform = (int32_t)p->pay_off;
     }
     return fail_here(p, code);
 }
 
 /* Reads n source bytes at off: parameter content, or the source component. */
-static int pay_source(picosuit *p, uint32_t off, uint8_t *buf, uint32_t n)
-{
-    const uint8_t *content;
+static int pay_source(picosuit *p, uint32_t off, uint8_t *buf, uint32_t n) {
     uint32_t len;
 
-    if ((p->pay_flags & PAY_CONTENT) != 0) {
-        content = man_bytes(p, p->component, MAN_CONTENT, &len);
-        memcpy(buf, content + off, n);
+    if (pay_is(p, PAY_CONTENT)) {
+        memcpy(buf, cbor_text(p, man_get(p, MAN_CONTENT), &len) + off, n);
         return PICOSUIT_OK;
     }
     return dev_read(p, p->pay_source, off, buf, n);
 }
 
+/* Bytes that the wire has more than the plaintext: the tag. */
+static uint32_t pay_extra(const picosuit *p) {
+    return pay_is(p, PAY_ENCRYPTED) ? 16 : 0;
+}
+
+/* Bytes on the wire, or PICOSUIT_UNKNOWN. */
+static uint32_t pay_wire(const picosuit *p) {
+    return p->pay_size == PICOSUIT_UNKNOWN ? p->pay_size : p->pay_size + pay_extra(p);
+}
+
 /* The wire length is known: derive and check the plaintext length. */
-static int pay_set_wire(picosuit *p, uint32_t wire)
-{
-    uint32_t extra = (p->pay_flags & PAY_ENCRYPTED) != 0 ? 16 : 0;
+static int pay_set_wire(picosuit *p, uint32_t wire) {
+    uint32_t size = wire - pay_extra(p);
 
-    if (wire < extra || (p->pay_size != PICOSUIT_UNKNOWN && wire - extra != p->pay_size)) {
-        return pay_fail(p, PICOSUIT_E_LENGTH);
+    if (size > wire || (p->pay_size != PICOSUIT_UNKNOWN && size != p->pay_size)) {
+        return pay_fail(p, -PICOSUIT_E_LENGTH);
     }
-    p->pay_size = wire - extra;
-    p->pay_wire = wire;
+    p->pay_size = size;
     return PICOSUIT_OK;
 }
 
-/* Common start of fetch, write and copy: destination, sizes, flags. */
-static int pay_start(picosuit *p, uint32_t flags)
-{
-    uint32_t kind = man_kind(p, p->component);
-    uint32_t size;
+/* fetch into a transient component: nothing happens until the copy from it. */
+static void pay_record(picosuit *p, uint32_t uri) {
+    uint32_t size = man_get(p, MAN_SIZE);
 
-    p->pay_off = 0;
-    p->pay_have = 0;
-    p->block_n = 0;
-    p->tag_n = 0;
-    p->pay_size = PICOSUIT_UNKNOWN;
-    p->pay_wire = PICOSUIT_UNKNOWN;
-    if ((flags & PAY_ENCRYPTED) != 0 && !PICOSUIT_WITH_ENCRYPTION) {
-        return fail_here(p, PICOSUIT_E_UNSUPPORTED);
-    }
-    /* The tag, or image-match over storage, answers what a running digest would. */
-    if (kind == PICOSUIT_TRUSTED ||
-        ((flags & PAY_ENCRYPTED) == 0 && man_digest(p, p->component) != NULL)) {
-        flags |= PAY_RUNNING;
-    }
-    p->pay_flags = (uint8_t)flags;
-    if (man_uint(p, p->component, MAN_SIZE, &size) != 0) {
-        if (size > 0xffffffffu - 17u) {
-            return pay_fail(p, PICOSUIT_E_CAPACITY);
-        }
-        p->pay_size = size;
-        p->pay_wire = size + ((flags & PAY_ENCRYPTED) != 0 ? 16u : 0);
-    }
-    p->phase = PAY_MATCH;
-    p->sub = 0;
-    p->step_off = 0;
-    return PICOSUIT_OK;
+    man_set(p, p->component, MAN_REC_URI, uri);
+    man_set(p, p->component, MAN_REC_ARGS, man_get(p, MAN_FETCH_ARGS));
+    man_set(p, p->component, MAN_REC_SIZE, size);
+    man_set(p, p->component, MAN_REC_CMD, p->f.pos);
 }
 
-static int pay_start_fetch(picosuit *p)
-{
-    uint32_t uri = man_get(p, p->component, MAN_URI);
-
-    if (uri == 0) {
-        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_URI);
-    }
-    p->fetch_uri = (uint16_t)uri;
-    p->fetch_args = (uint16_t)man_get(p, p->component, MAN_FETCH_ARGS);
-    if (man_is_transient(p, p->component)) { /* nothing happens until the copy */
-        uint32_t size = man_get(p, p->component, MAN_SIZE);
-
-        man_set(p, p->component, MAN_REC_URI, uri);
-        man_set(p, p->component, MAN_REC_ARGS, p->fetch_args);
-        man_set(p, p->component, MAN_REC_SIZE, size);
-        man_set(p, p->component, MAN_REC_CMD, p->cmd_pos);
-        p->phase = PAY_START;
-        return PICOSUIT_OK;
-    }
-    return pay_start(p, PAY_PUSH);
-}
-
-static uint32_t pay_encrypted(const picosuit *p)
-{
-    return man_get(p, p->component, MAN_ENCRYPTION) != 0 ? PAY_ENCRYPTED : 0;
-}
-
-static int pay_start_write(picosuit *p)
-{
-    uint32_t len;
+/* copy: finds out about the source, and the length of what it has. From a transient
+ * component: the recorded fetch happens now; the record is used up. */
+static int pay_copy(picosuit *p, uint32_t source, uint32_t *wire) {
+    uint32_t stored, pos;
     int st = PICOSUIT_E_STATE;
 
-    if (man_is_transient(p, p->component)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    if (man_bytes(p, p->component, MAN_CONTENT, &len) == NULL) {
-        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_CONTENT);
-    }
-    st = pay_start(p, PAY_CONTENT | pay_encrypted(p));
-    return st == PICOSUIT_OK ? pay_set_wire(p, len) : st;
-}
-
-/* copy from a transient component: the recorded fetch happens now, into the destination.
- * The record is used up. */
-static int pay_start_transient(picosuit *p, uint32_t source)
-{
-    uint32_t record = man_get(p, source, MAN_REC_URI);
-    uint32_t size, wire;
-    int st = PICOSUIT_E_STATE;
-
-    if (record == 0) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    st = pay_start(p, PAY_PUSH | pay_encrypted(p));
-    if (st != PICOSUIT_OK) {
-        return st;
-    }
-    if (man_uint_at(p, man_get(p, source, MAN_REC_SIZE), &wire) != 0) {
-        st = pay_set_wire(p, wire);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-    } else if (man_uint(p, p->component, MAN_SIZE, &size) == 0) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    p->fetch_uri = (uint16_t)record;
-    p->fetch_args = (uint16_t)man_get(p, source, MAN_REC_ARGS);
-    man_set(p, source, MAN_REC_URI, 0);
-    return PICOSUIT_OK;
-}
-
-static int pay_start_copy(picosuit *p)
-{
-    uint32_t source, stored, capacity;
-    int st = PICOSUIT_E_STATE;
-
-    if (man_is_transient(p, p->component)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    if (man_uint(p, p->component, MAN_SOURCE, &source) == 0) {
-        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_SOURCE);
-    }
     if (source == p->component) {
-        return fail(p, PICOSUIT_E_INDEX, p->at, MAN_SOURCE);
+        return fail_here(p, -PICOSUIT_E_INDEX);
     }
-    if (man_is_transient(p, source)) {
-        return pay_start_transient(p, source);
+    if (man_is_transient(man_entry(p, source)[MAN_KIND])) {
+        p->fetch_uri = (uint16_t)man_get_of(p, source, MAN_REC_URI);
+        p->fetch_args = (uint16_t)man_get_of(p, source, MAN_REC_ARGS);
+        pos = man_get_of(p, source, MAN_REC_SIZE);
+        *wire = pos != 0 ? man_uint(p, pos) : PICOSUIT_UNKNOWN;
+        man_set(p, source, MAN_REC_URI, 0);
+        p->pay_flags |= PAY_PUSH;
+        p->limit = PICOSUIT_UNKNOWN - 1u; /* one of the sizes must be known */
+        return p->fetch_uri != 0 ? PICOSUIT_OK : fail_here(p, -PICOSUIT_E_TRANSIENT);
     }
-    p->pay_source = (uint8_t)man_handle(p, source);
-    st = dev_size(p, p->pay_source, &stored, &capacity);
-    if (st != PICOSUIT_OK) {
-        return st;
+    p->pay_source = man_entry(p, source)[MAN_HANDLE];
+    st = dev_size(p, p->pay_source, &stored, &p->limit);
+    if (stored != PICOSUIT_FIXED) {
+        *wire = stored;
+        p->limit = stored;
     }
-    st = pay_start(p, pay_encrypted(p));
-    if (st != PICOSUIT_OK) {
-        return st;
-    }
-    if (stored == 0 || (stored == PICOSUIT_FIXED && p->pay_wire > capacity)) {
-        return pay_fail(p, PICOSUIT_E_LENGTH); /* the source is absent */
-    }
-    return stored == PICOSUIT_FIXED ? PICOSUIT_OK : pay_set_wire(p, stored);
+    return st == PICOSUIT_OK && stored == 0 ? pay_fail(p, -PICOSUIT_E_LENGTH) : st;
 }
 
-/* What is there already need not be written again. [M 8.4.10.4], [M 8.4.10.5] */
-static int pay_match(picosuit *p)
-{
-    int st = MAN_NO;
+/* The lengths of plaintext and wire, from what the source has and from image-size. */
+static int pay_sizes(picosuit *p, uint32_t wire) {
+    uint32_t pos = man_get(p, MAN_SIZE);
+    int st = PICOSUIT_OK;
 
-    if ((p->pay_flags & PAY_CONTENT) == 0 && man_get(p, p->component, MAN_SIZE) != 0) {
-        st = man_match(p, p->component);
+    p->pay_size = PICOSUIT_UNKNOWN;
+    if (pos != 0) {
+        p->pay_size = man_uint(p, pos);
+        if (p->pay_size > 0xffffffffu - 17u) {
+            return pay_fail(p, -PICOSUIT_E_CAPACITY);
+        }
     }
-    if (st == MAN_NO) {
-        p->phase = (p->pay_flags & PAY_ENCRYPTED) != 0  ? PAY_KEY
-                   : (p->pay_flags & PAY_PUSH) != 0 ? PAY_FIND
-                                                    : PAY_ROOM;
-        p->sub = 0;
-        p->step_off = 0;
-    } else if (st == MAN_YES) {
-        p->phase = PAY_START;
+    if (wire != PICOSUIT_UNKNOWN) {
+        st = pay_set_wire(p, wire);
     }
-    return st == MAN_NO || st == MAN_YES ? PICOSUIT_OK : st;
-}
-
-#if PICOSUIT_WITH_ENCRYPTION
-static int pay_key(picosuit *p)
-{
-    cbor_reader r;
-    int st = PICOSUIT_E_STATE;
-
-    man_value(p, &r, man_get(p, p->component, MAN_ENCRYPTION));
-    (void)cbor_open(&r);
-    st = cose_content_key(p, &r);
-    if (st == PICOSUIT_OK) {
-        p->phase = (p->pay_flags & PAY_PUSH) != 0 ? PAY_FIND : PAY_AUTH;
-        p->step_off = 0;
-        p->sub = 0;
+    if (p->label == MAN_SOURCE && pay_wire(p) > p->limit) { /* the source is shorter */
+        return pay_is(p, PAY_PUSH) ? fail_here(p, -PICOSUIT_E_TRANSIENT)
+                                   : pay_fail(p, -PICOSUIT_E_LENGTH);
     }
     return st;
 }
 
-/* First pass over ciphertext that is stored: the whole tag is right before anything of
- * the destination is touched. The second pass computes it again. */
-static int pay_auth(picosuit *p)
-{
-    int st = PICOSUIT_E_STATE;
+/* Start of fetch, copy and write. The parameter each of them needs (uri,
+ * source-component, content) has the number of the directive. */
+static int pay_start(picosuit *p) {
+    uint32_t pos = man_get(p, p->label);
+    uint32_t wire = PICOSUIT_UNKNOWN;
+    int st = PICOSUIT_OK;
 
-    for (;;) {
-        uint32_t left = p->pay_size - p->step_off;
-        uint32_t n = left == 0 ? 16 : left < 64 ? left : 64;
-
-        st = pay_source(p, p->step_off, p->block, n);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        if (left == 0) {
-            break;
-        }
-        aead_auth(&p->u.aead, p->block, n);
-        p->step_off += n;
+    if (pos == 0) {
+        return fail_here(p, -PICOSUIT_E_UNSET);
     }
-    aead_tag(&p->u.aead, p->block + 16);
-    if (ct_equal(p->block, p->block + 16, 16) == 0) {
-        return pay_fail(p, PICOSUIT_E_DECRYPT);
+    if (man_is_transient(p->kind)) { /* fetch: the only one that comes here */
+        pay_record(p, pos);
+        p->phase = PAY_CLOSE; /* was the last one */
+        return PICOSUIT_OK;
     }
-    cose_restart(&p->u.aead);
-    p->phase = PAY_ROOM;
-    return PICOSUIT_OK;
+    p->pay_off = 0;
+    p->block_n = 0;
+    p->pay_flags = 0;
+    if (p->label == MAN_URI) {
+        p->fetch_uri = (uint16_t)pos;
+        p->fetch_args = (uint16_t)man_get(p, MAN_FETCH_ARGS);
+        p->pay_flags = PAY_PUSH;
+    } else if (man_get(p, MAN_ENCRYPTION) != 0) {
+        p->pay_flags = PAY_ENCRYPTED;
+    }
+    if (p->label == MAN_CONTENT) {
+        (void)cbor_text(p, pos, &wire);
+        p->pay_flags |= PAY_CONTENT;
+    } else if (p->label == MAN_SOURCE) {
+        st = pay_copy(p, man_uint(p, pos), &wire);
+    }
+    /* The tag, or image-match over storage, answers what a running digest would. */
+    if ((p->kind & 3u) == PICOSUIT_TRUSTED ||
+        (!pay_is(p, PAY_ENCRYPTED) && man_get(p, MAN_DIGEST) != 0)) {
+        p->pay_flags |= PAY_RUNNING;
+    }
+    return st == PICOSUIT_OK ? pay_sizes(p, wire) : st;
 }
-#endif
 
-static int pay_room(picosuit *p)
-{
+/* What is there already need not be fetched or copied again. [M 8.4.10.4], [M 8.4.10.5]
+ */
+static int pay_match(picosuit *p) {
+    int st = MAN_FALSE;
+
+    if (!pay_is(p, PAY_CONTENT) && man_get(p, MAN_SIZE) != 0) {
+        st = man_is_installed(p);
+    }
+
+    if (st == PICOSUIT_OK) {
+        p->phase = PAY_CLOSE; /* was the last one */
+    }
+    return st == MAN_FALSE ? PICOSUIT_OK : st;
+}
+
+static int pay_room(picosuit *p) {
     uint32_t stored;
-    int st = dev_size(p, man_handle(p, p->component), &stored, &p->pay_room);
+    int st = dev_size(p, p->handle, &stored, &p->limit);
 
-    if (st != PICOSUIT_OK) {
-        return st;
+    if (st == PICOSUIT_OK && p->pay_size != PICOSUIT_UNKNOWN && p->pay_size > p->limit) {
+        st = pay_fail(p, -PICOSUIT_E_CAPACITY);
     }
-    if (p->pay_size != PICOSUIT_UNKNOWN && p->pay_size > p->pay_room) {
-        return pay_fail(p, PICOSUIT_E_CAPACITY);
-    }
-    p->phase = PAY_BEGIN;
-    return PICOSUIT_OK;
+    return st;
 }
 
-static int pay_begin(picosuit *p)
-{
+static int pay_begin(picosuit *p) {
+    uint32_t have;
     int st = PICOSUIT_E_STATE;
 
-    if (p->trusted == p->component || (p->pay_flags & PAY_RUNNING) != 0) {
+    if (p->trusted == p->component || pay_is(p, PAY_RUNNING)) {
         p->trusted = NO_COMPONENT;
     }
-    st = dev_begin(p, man_handle(p, p->component), p->pay_size, &p->pay_have);
-    if (st != PICOSUIT_OK) {
-        return st;
+    st = dev_begin(p, &have);
+    if (st == PICOSUIT_OK) {
+        p->open = p->handle;
+        if (have % 64 != 0 || have > p->pay_size) {
+            p->error.platform = (int32_t)have;
+            st = fail_here(p, -PICOSUIT_E_PLATFORM);
+        }
+        sha256_init(&p->sha);
+        p->pay_off = have;
     }
-    p->open = p->component;
-    if (p->pay_have % 64 != 0 || p->pay_have > p->pay_size) {
-        p->error.platform = (int32_t)p->pay_have;
-        return fail_here(p, PICOSUIT_E_PLATFORM);
-    }
-    sha256_init(&p->sha);
-    p->step_off = 0;
-    p->phase = PAY_REBUILD;
-    return PICOSUIT_OK;
+    return st;
 }
 
-/* Bytes [0, have) lie in storage from an earlier attempt with the same manifest: bring
+/* Bytes [0, pay_off) lie in storage from an earlier attempt with the same manifest: bring
  * digest and tag to where they were. Ciphertext comes back from plaintext by XOR. */
-static int pay_rebuild(picosuit *p)
-{
+static int pay_rebuild(picosuit *p) {
     int st = PICOSUIT_E_STATE;
 
-    while (p->step_off < p->pay_have &&
-           (p->pay_flags & (PAY_RUNNING | PAY_ENCRYPTED)) != 0) {
-        st = dev_read(p, man_handle(p, p->component), p->step_off, p->block, 64);
+    for (; p->step_off < p->pay_off && pay_is(p, PAY_RUNNING | PAY_ENCRYPTED);
+         p->step_off += 64) {
+        st = dev_read(p, p->handle, p->step_off, p->block, 64);
         if (st != PICOSUIT_OK) {
             return st;
         }
-        if ((p->pay_flags & PAY_RUNNING) != 0) {
-            sha256_update(&p->sha, p->block, 64);
-        }
+        sha256_update(&p->sha, p->block, 64);
 #if PICOSUIT_WITH_ENCRYPTION
-        if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+        if (pay_is(p, PAY_ENCRYPTED)) {
             aead_xor(&p->u.aead, p->block, 64, p->step_off);
             aead_auth(&p->u.aead, p->block, 64);
         }
 #endif
-        p->step_off += 64;
     }
-    p->pay_off = p->pay_have;
-    p->phase = PAY_STREAM;
     return PICOSUIT_OK;
 }
 
-/* Writes the block. Decrypting and hashing happen once, write is asked until it answers. */
-static int pay_block(picosuit *p)
-{
+/* Writes the block. Decrypting and hashing happen once, write is asked until it answers.
+ * In the first pass over stored ciphertext it is only authenticated. */
+static int pay_block(picosuit *p) {
     uint32_t done = p->pay_off < p->pay_size ? p->pay_off : p->pay_size;
     uint32_t off = done - p->block_n;
     int st = PICOSUIT_E_STATE;
 
-    if ((p->pay_flags & PAY_READY) == 0) {
+    if (!pay_is(p, PAY_READY)) {
 #if PICOSUIT_WITH_ENCRYPTION
-        if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
+        if (pay_is(p, PAY_ENCRYPTED)) {
             aead_auth(&p->u.aead, p->block, p->block_n);
+            if (p->phase == PAY_AUTH) {
+                p->block_n = 0;
+                return PICOSUIT_OK;
+            }
             aead_xor(&p->u.aead, p->block, p->block_n, off);
         }
 #endif
-        if ((p->pay_flags & PAY_RUNNING) != 0) {
+        if (pay_is(p, PAY_RUNNING)) {
             sha256_update(&p->sha, p->block, p->block_n);
         }
         p->pay_flags |= PAY_READY;
     }
-    if (off > p->pay_room || p->block_n > p->pay_room - off) {
-        return pay_fail(p, PICOSUIT_E_CAPACITY);
+    if (done > p->limit) {
+        return pay_fail(p, -PICOSUIT_E_CAPACITY);
     }
-    st = dev_write(p, man_handle(p, p->component), off, p->block, p->block_n);
+    st = dev_write(p, off);
     if (st == PICOSUIT_OK) {
         p->block_n = 0;
         p->pay_flags &= (uint8_t)~PAY_READY;
@@ -3850,55 +3450,16 @@ static int pay_block(picosuit *p)
     return st;
 }
 
-/* Takes wire bytes from the caller: plaintext or ciphertext into the block, the last 16
- * of an encrypted payload into the tag. A full block is written when the next byte comes,
- * so AGAIN never loses one. */
-static int pay_push(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    int st = PICOSUIT_MORE;
-
-    *used = 0;
-    while (*used < len) {
-        size_t n = len - *used;
-
-        if (p->pay_wire != PICOSUIT_UNKNOWN && p->pay_off >= p->pay_wire) {
-            return pay_fail(p, PICOSUIT_E_LENGTH);
-        }
-        if (p->block_n == sizeof p->block) {
-            st = pay_block(p);
-            if (st != PICOSUIT_OK) {
-                return st;
-            }
-        }
-        if (p->pay_off >= p->pay_size) { /* unknown size: never */
-            p->tag[p->tag_n++] = data[*used];
-            n = 1;
-        } else {
-            n = n < sizeof p->block - p->block_n ? n : sizeof p->block - p->block_n;
-            n = n < p->pay_size - p->pay_off ? n : p->pay_size - p->pay_off;
-            memcpy(p->block + p->block_n, data + *used, n);
-            p->block_n = (uint8_t)(p->block_n + n);
-        }
-        p->pay_off += (uint32_t)n;
-        *used += n;
-    }
-    return PICOSUIT_MORE;
-}
-
-/* Pulls wire bytes from content or a component; for a push, waits. */
-static int pay_stream(picosuit *p)
-{
+/* Pulls all wire bytes from content or a component. */
+static int pay_pull(picosuit *p) {
     int st = PICOSUIT_E_STATE;
 
-    if ((p->pay_flags & PAY_PUSH) != 0) {
-        return PICOSUIT_FETCH;
-    }
-    while (p->pay_off < p->pay_size) {
-        uint32_t n = p->pay_size - p->pay_off;
-
+    while (p->pay_off < p->pay_size || p->block_n != 0) {
         if (p->block_n != 0) {
             st = pay_block(p);
         } else {
+            uint32_t n = p->pay_size - p->pay_off;
+
             n = n < sizeof p->block ? n : (uint32_t)sizeof p->block;
             st = pay_source(p, p->pay_off, p->block, n);
             if (st == PICOSUIT_OK) {
@@ -3910,137 +3471,159 @@ static int pay_stream(picosuit *p)
             return st;
         }
     }
-    if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
-        st = pay_source(p, p->pay_size, p->tag, sizeof p->tag);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        p->pay_off = p->pay_wire;
-    }
-    p->phase = PAY_FLUSH;
-    return PICOSUIT_OK;
+    p->pay_off = pay_wire(p);
+    return pay_is(p, PAY_ENCRYPTED) ? pay_source(p, p->pay_size, p->tag, sizeof p->tag)
+                                    : PICOSUIT_OK;
 }
 
-static int pay_flush(picosuit *p)
-{
+#if PICOSUIT_WITH_ENCRYPTION
+static int pay_key(picosuit *p) {
+    man_value(p, man_get(p, MAN_ENCRYPTION));
+    (void)cbor_open(p);
+    return cose_encrypt(p, 1);
+}
+
+static int pay_tag(picosuit *p) {
+    aead_tag(&p->u.aead, p->block);
+    return ct_equal(p->block, p->tag, 16) != 0 ? PICOSUIT_OK
+                                               : pay_fail(p, -PICOSUIT_E_DECRYPT);
+}
+
+/* First pass over ciphertext that is stored: the whole tag is right before anything of
+ * the destination is touched. The second pass computes it again. */
+static int pay_auth(picosuit *p) {
+    int st = pay_pull(p);
+
+    if (st == PICOSUIT_OK) {
+        p->pay_off = 0;
+        st = pay_tag(p);
+        aead_start(&p->u.aead, cose_aad, sizeof cose_aad);
+    }
+    return st;
+}
+#endif
+
+/* Takes wire bytes from the caller: plaintext or ciphertext into the block, the last 16
+ * of an encrypted payload into the tag. A full block is written when the next byte comes,
+ * so AGAIN never loses one. */
+static int pay_push(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    int st = PICOSUIT_MORE;
+
+    while (*used < len) {
+        uint32_t n = p->pay_size - p->pay_off;
+        uint32_t room = (uint32_t)sizeof p->block - p->block_n;
+
+        if (p->pay_off >= pay_wire(p)) {
+            return pay_fail(p, -PICOSUIT_E_LENGTH);
+        }
+        if (room == 0) {
+            st = pay_block(p);
+            if (st != PICOSUIT_OK) {
+                return st;
+            }
+        } else if (p->pay_off >= p->pay_size) { /* unknown size: never */
+            p->tag[p->pay_off++ - p->pay_size] = data[(*used)++];
+        } else {
+            n = n < room ? n : room;
+            n = n < len - *used ? n : (uint32_t)(len - *used);
+            memcpy(p->block + p->block_n, data + *used, n);
+            p->block_n = (uint8_t)(p->block_n + n);
+            p->pay_off += n;
+            *used += n;
+        }
+    }
+    return PICOSUIT_MORE;
+}
+
+/* The last block, then the verdict, once. A wrong tag fails; a wrong digest only marks
+ * the component bad, so that image-match is false and try-each may take the next source.
+ */
+static int pay_flush(picosuit *p) {
+    const uint8_t *want = man_digest(p);
     int st = PICOSUIT_OK;
 
-    if (p->pay_wire == PICOSUIT_UNKNOWN) {
-        p->pay_wire = p->pay_off;
+    if (p->pay_size == PICOSUIT_UNKNOWN) {
         p->pay_size = p->pay_off;
     }
-    if (p->pay_off != p->pay_wire) {
-        return pay_fail(p, PICOSUIT_E_LENGTH);
+    if (p->pay_off != pay_wire(p)) {
+        return pay_fail(p, -PICOSUIT_E_LENGTH);
     }
     if (p->block_n != 0) {
         st = pay_block(p);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
     }
-    if (st == PICOSUIT_OK) {
-        p->phase = PAY_CLOSE;
+#if PICOSUIT_WITH_ENCRYPTION
+    if (pay_is(p, PAY_ENCRYPTED)) {
+        st = pay_tag(p);
+    }
+#endif
+    p->pay_flags |= PAY_GOOD;
+    if (pay_is(p, PAY_RUNNING)) {
+        sha256_final(&p->sha, p->running);
+        if (want != NULL && ct_equal(p->running, want, 32) == 0) {
+            p->pay_flags &= (uint8_t)~PAY_GOOD;
+        }
     }
     return st;
 }
 
-/* Judges what was written, once. A wrong tag fails; a wrong digest only marks the
- * component bad, so that image-match is false and try-each may take the next source. */
-static int pay_judge(picosuit *p)
-{
-    const uint8_t *want = man_digest(p, p->component);
-    uint32_t is_good = 0xffffffffu;
+static int pay_close(picosuit *p) {
+    int st = dev_end(p, pay_is(p, PAY_GOOD));
 
-    if ((p->pay_flags & PAY_RUNNING) != 0) {
-        sha256_final(&p->sha, p->running);
-    }
-#if PICOSUIT_WITH_ENCRYPTION
-    if ((p->pay_flags & PAY_ENCRYPTED) != 0) {
-        aead_tag(&p->u.aead, p->block);
-        if (ct_equal(p->block, p->tag, 16) == 0) {
-            return pay_fail(p, PICOSUIT_E_DECRYPT);
-        }
-    }
-#endif
-    if ((p->pay_flags & PAY_RUNNING) != 0 && want != NULL) {
-        is_good = ct_equal(p->running, want, 32);
-    }
-    p->pay_flags |= (uint8_t)(PAY_JUDGED | (PAY_GOOD & is_good));
-    return PICOSUIT_OK;
-}
-
-static int pay_close(picosuit *p)
-{
-    int is_good;
-    int st = PICOSUIT_OK;
-
-    if ((p->pay_flags & PAY_JUDGED) == 0) {
-        st = pay_judge(p);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-    }
-    is_good = (p->pay_flags & PAY_GOOD) != 0;
-    st = dev_end(p, man_handle(p, p->component), is_good);
-    if (st == PICOSUIT_AGAIN) {
-        return st;
-    }
-    p->open = NO_COMPONENT; /* also when end failed: it is called once */
     if (st == PICOSUIT_OK) {
         wipe(&p->u, sizeof p->u);
-        man_set_spoiled(p, p->component, is_good ? 0 : p->cmd_pos);
-        if (is_good && man_kind(p, p->component) == PICOSUIT_TRUSTED) {
+        man_set(p, p->component, MAN_SPOILED, pay_is(p, PAY_GOOD) ? 0 : p->f.pos);
+        if (pay_is(p, PAY_GOOD) && (p->kind & 3u) == PICOSUIT_TRUSTED) {
             p->trusted = p->component;
             p->trusted_len = p->pay_size;
         }
-        p->phase = PAY_START;
         p->want = WANT_NONE;
     }
     return st;
 }
 
-/* Runs the phases until the payload is in place (OK, phase PAY_START again), or FETCH,
- * AGAIN, or an error. */
-static int pay_run(picosuit *p)
-{
+/* The current phase: OK, FETCH, AGAIN or an error. */
+static int pay_phase(picosuit *p) {
+    switch (p->phase) {
+    case PAY_START: return pay_start(p);
+    case PAY_MATCH: return pay_match(p);
+#if PICOSUIT_WITH_ENCRYPTION
+    case PAY_KEY: return pay_is(p, PAY_ENCRYPTED) ? pay_key(p) : PICOSUIT_OK;
+    case PAY_AUTH:
+        return (p->pay_flags & (PAY_ENCRYPTED | PAY_PUSH)) == PAY_ENCRYPTED ? pay_auth(p)
+                                                                            : PICOSUIT_OK;
+#endif
+    case PAY_FIND:
+        if (!pay_is(p, PAY_PUSH) || p->want > WANT_ENVELOPE) {
+            return PICOSUIT_OK;
+        }
+        if (p->want == WANT_NONE) {
+            p->want = WANT_ENVELOPE;
+            p->searched = 0;
+        }
+        return PICOSUIT_FETCH;
+    case PAY_ROOM: return pay_room(p);
+    case PAY_BEGIN: return pay_begin(p);
+    case PAY_REBUILD: return pay_rebuild(p);
+    case PAY_STREAM: return pay_is(p, PAY_PUSH) ? PICOSUIT_FETCH : pay_pull(p);
+    case PAY_FLUSH: return pay_flush(p);
+    case PAY_CLOSE: return pay_close(p);
+    default: return PICOSUIT_OK;
+    }
+}
+
+/* Runs the phases until the payload is in place (OK), or FETCH, AGAIN, or an error. */
+static int pay_run(picosuit *p) {
     int st = PICOSUIT_OK;
 
-    while (st == PICOSUIT_OK && p->phase != PAY_START) {
-        switch (p->phase) {
-        case PAY_MATCH:
-            st = pay_match(p);
-            break;
-#if PICOSUIT_WITH_ENCRYPTION
-        case PAY_KEY:
-            st = pay_key(p);
-            break;
-        case PAY_AUTH:
-            st = pay_auth(p);
-            break;
-#endif
-        case PAY_FIND:
-            if (p->want == WANT_NONE) {
-                p->want = WANT_ENVELOPE;
-                p->searched = 0;
-            }
-            st = p->want == WANT_ENVELOPE ? PICOSUIT_FETCH : PICOSUIT_OK;
-            p->phase = st == PICOSUIT_OK ? PAY_ROOM : PAY_FIND;
-            break;
-        case PAY_ROOM:
-            st = pay_room(p);
-            break;
-        case PAY_BEGIN:
-            st = pay_begin(p);
-            break;
-        case PAY_REBUILD:
-            st = pay_rebuild(p);
-            break;
-        case PAY_STREAM:
-            st = pay_stream(p);
-            break;
-        case PAY_FLUSH:
-            st = pay_flush(p);
-            break;
-        default:
-            st = pay_close(p);
-            break;
+    while (st == PICOSUIT_OK && p->phase != PAY_DONE) {
+        st = pay_phase(p);
+        if (st == PICOSUIT_OK) {
+            p->phase++;
+            p->sub = 0;
+            p->step_off = 0;
         }
     }
     return st;
@@ -4051,14 +3634,13 @@ static int pay_run(picosuit *p)
  *
  * Gives: a walk over a whole section, every alternative included, before anything of the
  * procedure has an effect. What passes here, the interpreter need not check again.
- * Source: [M 8.4.6] to [M 8.4.10], [M 6.2], [FE 3]; every rule has files in vectors/refuse.
- * Limits: PICOSUIT_MAX_DEPTH nested sequences.
- * uses: 9 11 12 13
+ * Source: [M 8.4.6] to [M 8.4.10], [M 6.2], [FE 3]; every rule has files in
+ * vectors/refuse. Limits: PICOSUIT_MAX_DEPTH nested sequences. uses: 9 10 12 13
  * ==================================================================================== */
 
 /* A sequence being walked. */
 typedef struct {
-    uint32_t mask;  /* a bit for each component that is selected */
+    uint32_t index; /* components that are selected: one bit each */
     uint16_t end;   /* its end */
     uint16_t left;  /* elements still to come */
     uint16_t outer; /* end of the list or argument it stands in */
@@ -4067,469 +3649,419 @@ typedef struct {
 
 #define CHK_VENDOR 1u /* p->sub: identifier conditions met in the shared sequence */
 #define CHK_CLASS 2u
+#define CHK_COMPATIBLE 3u /* both */
 
 /* Classes of commands. */
 #define CHK_UNKNOWN 0u
 #define CHK_CONDITION 1u
 #define CHK_DIRECTIVE 2u /* argument is a reporting policy */
-#define CHK_INDEX 3u
-#define CHK_OVERRIDE 4u
-#define CHK_SET 5u
-#define CHK_TRY 6u
-#define CHK_RUN 7u
+#define CHK_WRITE 3u     /* the same; writes the selected components */
+#define CHK_SET 4u
+#define CHK_OVERRIDE 5u
+#define CHK_INDEX 6u
+#define CHK_TRY 7u
+#define CHK_RUN 8u
 
-static uint32_t chk_class(int32_t label)
-{
+static uint32_t chk_class(int32_t label) {
     static const uint8_t classes[33] = {
-        0, CHK_CONDITION, CHK_CONDITION, CHK_CONDITION, 0,
+        0,
+        CHK_CONDITION,
+        CHK_CONDITION,
+        CHK_CONDITION,
+        0,
 #if PICOSUIT_WITH_SLOTS
         CHK_CONDITION,
 #else
         0,
 #endif
-        CHK_CONDITION, 0, 0, 0, 0, 0, CHK_INDEX, 0, CHK_CONDITION, CHK_TRY, 0, 0,
-        CHK_DIRECTIVE, CHK_SET, CHK_OVERRIDE, CHK_DIRECTIVE, CHK_DIRECTIVE, CHK_DIRECTIVE,
-        CHK_CONDITION, 0, 0, 0, 0, 0, 0,
-#if PICOSUIT_WITH_SWAP
+        CHK_CONDITION,
+        0,
+        0,
+        0,
+        0,
+        0,
+        CHK_INDEX,
+        0,
+        CHK_CONDITION,
+        CHK_TRY,
+        0,
+        0,
+        CHK_WRITE,
+        CHK_SET,
+        CHK_OVERRIDE,
+        CHK_WRITE,
+        CHK_WRITE,
         CHK_DIRECTIVE,
+        CHK_CONDITION,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+#if PICOSUIT_WITH_SWAP
+        CHK_WRITE,
 #else
         0,
 #endif
-        CHK_RUN};
+        CHK_RUN
+    };
 
     return label < 0 || label > 32 ? CHK_UNKNOWN : classes[label];
 }
 
-/* Checks the argument of set-component-index; returns a bit for each selected component. */
-static uint32_t chk_index(const picosuit *p, cbor_reader *r, uint32_t at)
-{
-    uint32_t major = cbor_head(r);
-    uint32_t n = major == CBOR_ARRAY ? r->val : 1;
-    uint32_t mask = 0;
-    int is_bad = n == 0;
+/* The bit of the component whose index was read. */
+static uint32_t chk_component(picosuit *p) {
+    if (p->r.hi != 0 || p->r.val >= p->components) {
+        (void)fail_here(p, -PICOSUIT_E_INDEX);
+    }
+    return (uint32_t)1 << (p->r.val & 31u);
+}
 
-    if (major == CBOR_SIMPLE && r->val <= CBOR_TRUE) {
-        is_bad = r->val != CBOR_TRUE;
-        mask = 0xffffffffu;
-    } else if (major != CBOR_ARRAY && major != CBOR_UINT) {
-        cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-    } else if (n > PICOSUIT_MAX_COMPONENTS) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, at);
-    } else if (major == CBOR_UINT) {
-        r->pos = r->head;
+/* Argument of set-component-index: the components as bits. [M 8.4.10.1] */
+static uint32_t chk_index(picosuit *p) {
+    uint32_t major = cbor_head(p);
+    uint32_t mask = 0;
+    uint32_t n;
+
+    if (major == CBOR_UINT) {
+        mask = chk_component(p);
+    } else if (major == CBOR_SIMPLE && p->r.val <= CBOR_TRUE) {
+        mask = p->r.val == CBOR_TRUE ? 0xffffffffu : 0;
+    } else if (major == CBOR_ARRAY) {
+        if (p->r.val > PICOSUIT_MAX_COMPONENTS) {
+            (void)fail_here(p, -PICOSUIT_E_LIMIT);
+        }
+        for (n = p->r.val; n > 0 && !is_failed(p); n--) {
+            (void)cbor_expect(p, CBOR_UINT);
+            mask |= chk_component(p);
+        }
+    } else {
+        cbor_fail(p, -PICOSUIT_E_TYPE);
     }
-    while (major != CBOR_SIMPLE && n > 0 && r->st == PICOSUIT_OK) {
-        is_bad |= cbor_expect(r, CBOR_UINT) >= p->components || r->hi != 0;
-        mask |= (uint32_t)1 << (r->val & 31u);
-        n--;
-    }
-    if (is_bad) {
-        cbor_fail(r, PICOSUIT_E_INDEX, at);
+    if (mask == 0) { /* false, or an empty list */
+        (void)fail_here(p, -PICOSUIT_E_INDEX);
     }
     return mask;
 }
 
-static void chk_id(cbor_reader *r, int32_t label)
-{
-    uint32_t max = 16;
-    uint32_t min = 16;
-
-    if (label == MAN_VENDOR && r->pos < r->end && r->data[r->pos] >> 5 == CBOR_TAG) {
-        if (cbor_expect(r, CBOR_TAG) != PICOSUIT_ID_PEN) {
-            cbor_fail(r, PICOSUIT_E_TYPE, r->head);
-        }
-        max = 15;
-        min = 1;
+/* A string parameter of min to max bytes. */
+static void chk_string(picosuit *p, uint32_t major, uint32_t min, uint32_t max) {
+    (void)cbor_string(p, major);
+    if (p->r.val < min) {
+        (void)fail_here(p, -PICOSUIT_E_VALUE);
     }
-    (void)cbor_string(r, CBOR_BSTR);
-    if (r->val > max || r->val < min) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    if (p->r.val > max) {
+        (void)fail_here(p, major == CBOR_TSTR ? -PICOSUIT_E_LIMIT : -PICOSUIT_E_VALUE);
     }
 }
 
-static void chk_uri(cbor_reader *r)
-{
-    (void)cbor_string(r, CBOR_TSTR);
-    if (r->st == PICOSUIT_OK && r->val == 0) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
-    } else if (r->val > PICOSUIT_MAX_URI) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, r->head);
+static void chk_digest(picosuit *p) {
+    uint32_t outer = cbor_open(p);
+
+    (void)cose_digest(p);
+    if (p->error.code == PICOSUIT_E_ALG || p->error.code == PICOSUIT_E_VALUE) {
+        p->error.offset = p->at;
     }
+    cbor_close(p, outer);
 }
 
-/* Parameters whose value is a structure wrapped in a byte string. */
-static void chk_wrapped(cbor_reader *r, int32_t label, uint32_t at)
-{
-    uint32_t outer = cbor_open(r);
-
-    if (r->st != PICOSUIT_OK) {
-        return;
-    }
-    if (label == MAN_DIGEST) {
-        (void)cose_digest(r);
-        if (r->st == PICOSUIT_E_ALG || r->st == PICOSUIT_E_VALUE) {
-            r->bad = at;
-        }
-#if PICOSUIT_WITH_ENCRYPTION
-    } else {
-        cose_check_encrypt(r);
-        if (r->st == PICOSUIT_E_ALG) {
-            r->bad = at;
-        }
-#endif
-    }
-    cbor_close(r, outer);
-}
-
-/* One parameter: label at `at`, value next. What is wrong with a value is reported at the
- * label, what is wrong with its encoding where it is. */
-static void chk_parameter(const picosuit *p, cbor_reader *r, int32_t label, uint32_t at,
-                          int is_nested)
-{
-    switch (label) {
+/* The value of parameter p->label, whose key is at p->at. What is wrong with a value is
+ * reported there, what is wrong with its encoding where it is. */
+static void chk_parameter(picosuit *p, int is_nested) {
+    switch (p->label) {
     case MAN_VENDOR:
+        if (cbor_peek(p) >> 5 == CBOR_TAG) {
+            if (cbor_expect(p, CBOR_TAG) != PICOSUIT_ID_PEN) {
+                cbor_fail(p, -PICOSUIT_E_TYPE);
+            }
+            chk_string(p, CBOR_BSTR, 1, 15);
+            break;
+        }
+        B_FALLTHROUGH;
     case MAN_CLASS:
-    case MAN_DEVICE:
-        chk_id(r, label);
-        break;
-    case MAN_DIGEST:
+    case MAN_DEVICE: chk_string(p, CBOR_BSTR, 16, 16); break;
+    case MAN_DIGEST: chk_digest(p); break;
 #if PICOSUIT_WITH_ENCRYPTION
-    case MAN_ENCRYPTION:
+    case MAN_ENCRYPTION: {
+        uint32_t outer = cbor_open(p);
+
+        (void)cose_encrypt(p, 0);
+        cbor_close(p, outer);
+        break;
+    }
 #endif
-        chk_wrapped(r, label, at);
-        return;
     case MAN_SOFT_FAILURE:
     case MAN_STRICT_ORDER:
-        (void)cbor_bool(r);
-        if (label == MAN_SOFT_FAILURE && !is_nested) {
-            cbor_fail(r, PICOSUIT_E_SOFT, at);
+        if (cbor_expect(p, CBOR_SIMPLE) >> 1 != CBOR_FALSE >> 1) {
+            cbor_fail(p, -PICOSUIT_E_TYPE);
+        }
+        if (p->label == MAN_SOFT_FAILURE && !is_nested) {
+            (void)fail_here(p, -PICOSUIT_E_SOFT);
         }
         break;
+#if PICOSUIT_WITH_SLOTS
     case MAN_SLOT:
+#endif
     case MAN_SIZE:
-        (void)cbor_uint(r);
+        (void)cbor_expect(p, CBOR_UINT);
+        if (p->r.hi != 0) {
+            (void)fail_here(p, -PICOSUIT_E_LIMIT);
+        }
         break;
     case MAN_SOURCE:
-        if (cbor_expect(r, CBOR_UINT) >= p->components || r->hi != 0) {
-            cbor_fail(r, PICOSUIT_E_INDEX, at);
-        }
+        (void)cbor_expect(p, CBOR_UINT);
+        (void)chk_component(p);
         break;
-    case MAN_URI:
-        chk_uri(r);
-        break;
+    case MAN_URI: chk_string(p, CBOR_TSTR, 1, PICOSUIT_MAX_URI); break;
     case MAN_CONTENT:
     case MAN_ARGS:
-    case MAN_FETCH_ARGS:
-        (void)cbor_string(r, CBOR_BSTR);
-        break;
-    default:
-        cbor_fail(r, PICOSUIT_E_PARAM, at);
-        break;
-    }
-    if (r->st == PICOSUIT_E_LIMIT || r->st == PICOSUIT_E_VALUE) {
-        r->bad = at;
+    case MAN_FETCH_ARGS: (void)cbor_bytes(p); break;
+    default: cbor_fail(p, -PICOSUIT_E_PARAM); break;
     }
 }
 
-static void chk_override(picosuit *p, cbor_reader *r, int is_nested)
-{
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t n = cbor_expect(r, CBOR_MAP);
+static void chk_override(picosuit *p, int is_nested) {
+    uint32_t last = 0;
+    uint32_t n = cbor_expect(p, CBOR_MAP);
 
-    if (r->st == PICOSUIT_OK && n == 0) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
+    if (n == 0) {
+        cbor_fail(p, -PICOSUIT_E_VALUE);
     }
-    while (n > 0 && r->st == PICOSUIT_OK) {
-        int32_t label = cbor_key(r, &last);
-
-        p->label = label;
-        if (r->st == PICOSUIT_OK) {
-            chk_parameter(p, r, label, r->head, is_nested);
-        }
-        n--;
+    for (; n > 0 && !is_failed(p); n--) {
+        p->label = cbor_key(p, &last);
+        p->at = p->r.head + p->r.delta;
+        chk_parameter(p, is_nested);
     }
 }
 
-static void chk_policy(cbor_reader *r)
-{
-    if (cbor_expect(r, CBOR_UINT) > 15 || r->hi != 0) {
-        cbor_fail(r, PICOSUIT_E_VALUE, r->head);
-    }
-}
+/* Enters the sequence at p->r.pos (up to p->r.end) as frame f. */
+static void chk_enter(picosuit *p, chk_frame *f, uint32_t outer, uint32_t alts) {
+    uint32_t n = cbor_expect(p, CBOR_ARRAY);
 
-/* Enters the sequence at r->pos (up to r->end) as frame f. */
-static void chk_enter(cbor_reader *r, chk_frame *f, uint32_t outer, uint32_t alts)
-{
-    uint32_t n = cbor_expect(r, CBOR_ARRAY);
-
-    if (r->st == PICOSUIT_OK && (n < 2 || n % 2 != 0 || n > PICOSUIT_MAX_STORED)) {
-        cbor_fail(r, PICOSUIT_E_SEQUENCE, r->head);
+    if (n - 2u >= PICOSUIT_MAX_STORED || n % 2 != 0) {
+        cbor_fail(p, -PICOSUIT_E_SEQUENCE);
     }
-    f->end = (uint16_t)r->end;
     f->left = (uint16_t)n;
     f->outer = (uint16_t)outer;
     f->alts = (uint16_t)alts;
 }
 
-/* Opens the argument of try-each or run-sequence down to its first sequence. */
-static void chk_nest(cbor_reader *r, chk_frame *f, uint32_t class_)
-{
-    uint32_t n = 1;
-    uint32_t back, back_n, i;
+/* Opens the argument of try-each or run-sequence down to its first sequence, frame f. */
+static void chk_nest(picosuit *p, chk_frame *f, uint32_t class_) {
+    uint32_t n = 2;
 
     if (class_ == CHK_TRY) { /* two or more sequences, then perhaps nil */
-        n = cbor_expect(r, CBOR_ARRAY);
-        back_n = n;
-        back = r->pos;
-        i = r->head;
-        if (n > r->end - r->pos) { /* counts are kept in 16 bits */
-            cbor_fail(r, PICOSUIT_E_BOUNDS, i);
-        }
-        if (r->st == PICOSUIT_OK && n >= 2) {
-            (void)cbor_string(r, CBOR_BSTR);
-            n -= r->pos < r->end && r->data[r->pos] == 0xf6;
+        uint32_t at, back;
+
+        n = cbor_expect(p, CBOR_ARRAY);
+        at = p->r.head;
+        back = p->r.pos;
+        if (n == 2) {
+            cbor_skip(p);
+            n -= cbor_peek(p) == CBOR_NIL;
+            p->r.pos = back;
         }
         if (n < 2) {
-            cbor_fail(r, PICOSUIT_E_SEQUENCE, i);
+            cbor_fail_at(p, -PICOSUIT_E_SEQUENCE, at);
+        } else if (n > p->r.end - back) { /* counts are kept in 16 bits */
+            cbor_fail_at(p, -PICOSUIT_E_BOUNDS, at);
         }
-        n = back_n;
-        r->pos = back;
     }
-    chk_enter(r, f, cbor_open(r), n - 1u);
+    f->index = f[-1].index;
+    chk_enter(p, f, cbor_open(p), n - (class_ == CHK_TRY ? 1u : 2u));
 }
 
-/* The sequence of frame f has ended: enters the next alternative if there is one. */
-static int chk_leave(cbor_reader *r, chk_frame *f)
-{
-    if (r->pos != f->end) {
-        cbor_fail(r, PICOSUIT_E_TRAILING, r->pos);
-    }
-    r->end = f->outer;
-    if (f->alts == 1 && r->pos < r->end && r->data[r->pos] == 0xf6) {
-        r->pos++; /* nil: the end of the list */
+/* The sequence of frame f has ended: 1 if the next alternative was entered. */
+static uint32_t chk_leave(picosuit *p, chk_frame *f) {
+    cbor_close(p, f->outer);
+    if (f->alts == 1 && cbor_peek(p) == CBOR_NIL) {
+        p->r.pos++; /* the end of the list */
         return 0;
     }
-    if (f->alts > 0 && r->st == PICOSUIT_OK) {
-        f->mask = f[-1].mask; /* the index is preset anew; what has alternatives is nested */
-        chk_enter(r, f, cbor_open(r), f->alts - 1u);
-        return 1;
+    if (f->alts == 0 || is_failed(p)) {
+        return 0;
     }
-    return 0;
+    f->index = f[-1].index;
+    chk_enter(p, f, cbor_open(p), f->alts - 1u);
+    return 1;
 }
 
-/* Notes what a directive needs beyond the procedure: which components it writes, and the
- * right to invoke. */
-static void chk_effect(picosuit *p, const chk_frame *f, int32_t label)
-{
-    if (label == 23) {
-        p->need |= PICOSUIT_INVOKE;
-    } else {
-        p->written |= label == 31 ? 0xffffffffu : f->mask;
+static void chk_policy(picosuit *p) {
+    if (cbor_expect(p, CBOR_UINT) > 15 || p->r.hi != 0) {
+        cbor_fail(p, -PICOSUIT_E_VALUE);
     }
 }
 
-/* Checks label and argument of one command; nested sequences are left to the caller. */
-static uint32_t chk_command(picosuit *p, cbor_reader *r, chk_frame *f, int is_nested,
-                            int is_first)
-{
-    int is_shared = p->section == PICOSUIT_SECTION_SHARED;
-    int32_t label = cbor_int(r);
-    uint32_t at = r->head;
+/* Checks label and argument of one command of frame f; returns its class. Nested
+ * sequences are left to the caller. */
+static uint32_t chk_command(picosuit *p, chk_frame *f, int is_nested) {
+    int32_t label = cbor_int(p);
     uint32_t class_ = chk_class(label);
+    int is_shared = p->section == PICOSUIT_SECTION_SHARED;
 
     p->label = label;
-    p->at = at + r->delta;
+    p->at = p->r.head + p->r.delta;
     if (class_ == CHK_UNKNOWN) {
-        cbor_fail(r, PICOSUIT_E_COMMAND, at);
-    } else if (is_shared && (class_ == CHK_DIRECTIVE || class_ == CHK_SET)) {
-        cbor_fail(r, PICOSUIT_E_SHARED, at);
-    } else if (p->components == 0 || (is_first && p->components > 1 && label != 12)) {
-        cbor_fail(r, PICOSUIT_E_INDEX, at);
+        (void)fail_here(p, -PICOSUIT_E_COMMAND);
+    } else if (is_shared && class_ >= CHK_DIRECTIVE && class_ <= CHK_SET) {
+        (void)fail_here(p, -PICOSUIT_E_SHARED);
     } else if (class_ == CHK_INDEX) {
-        f->mask = chk_index(p, r, at);
-    } else if (class_ == CHK_OVERRIDE || class_ == CHK_SET) {
-        chk_override(p, r, is_nested);
-    } else if (class_ == CHK_CONDITION) {
-        chk_policy(r);
-        if (is_shared && (label == MAN_VENDOR || label == MAN_CLASS)) {
+        f->index = chk_index(p);
+    } else if (f->index == 0) { /* more than one component, none selected */
+        (void)fail_here(p, -PICOSUIT_E_INDEX);
+    } else if (class_ <= CHK_WRITE) {
+        chk_policy(p);
+        if (class_ == CHK_WRITE) {
+            p->written |= PICOSUIT_WITH_SWAP && label == 31 ? 0xffffffffu : f->index;
+        } else if (label == 23) {
+            p->need |= PICOSUIT_INVOKE;
+        } else if (is_shared && label <= MAN_CLASS) {
             p->sub = (uint8_t)(p->sub | (uint32_t)label); /* CHK_VENDOR, CHK_CLASS */
         }
-    } else if (class_ == CHK_DIRECTIVE) {
-        chk_policy(r);
-        chk_effect(p, f, label);
+    } else if (class_ <= CHK_OVERRIDE) {
+        chk_override(p, is_nested);
     }
     return class_;
 }
 
-/* Walks one section; p->depth_max grows to the deepest nesting. */
-static int chk_section(picosuit *p, uint32_t pos, uint32_t len)
-{
+/* Walks section i, if it is there; p->depth_max grows to the deepest nesting,
+ * p->trusted_len by the components that may be written, p->need by the right to invoke.
+ */
+static int chk_section(picosuit *p, uint32_t i) {
     chk_frame frames[PICOSUIT_MAX_DEPTH];
     uint32_t depth = 1;
-    uint32_t class_;
-    int is_first = 1;
-    cbor_reader r;
 
-    man_reader(p, &r, pos, len);
+    if (!man_has_section(p, i)) {
+        return PICOSUIT_OK;
+    }
+    p->section = man_members[i];
+    man_start(p, p->sec_pos[i], p->sec_len[i]);
     p->label = 0;
-    frames[0].mask = 1;
-    chk_enter(&r, &frames[0], r.end, 0);
-    while (depth > 0 && r.st == PICOSUIT_OK) {
+    frames[0].index = p->components == 1;
+    chk_enter(p, frames, p->r.end, 0);
+    while (depth > 0 && !is_failed(p)) {
         chk_frame *f = &frames[depth - 1u];
+        uint32_t class_;
 
         if (f->left == 0) {
-            depth -= chk_leave(&r, f) == 0;
+            depth += chk_leave(p, f) - 1u;
             continue;
         }
         f->left = (uint16_t)(f->left - 2u);
-        class_ = chk_command(p, &r, f, depth > 1, is_first);
-        is_first = 0;
-        if (class_ == CHK_TRY || class_ == CHK_RUN) {
-            if (r.st == PICOSUIT_OK && depth == PICOSUIT_MAX_DEPTH) {
-                cbor_fail(&r, PICOSUIT_E_LIMIT, p->at - r.delta);
-            } else {
-                frames[depth].mask = f->mask;
-                chk_nest(&r, &frames[depth], class_);
-                depth++;
-            }
+        class_ = chk_command(p, f, depth > 1);
+        if (class_ < CHK_TRY) {
+            continue;
         }
+        if (depth == PICOSUIT_MAX_DEPTH) {
+            return fail_here(p, -PICOSUIT_E_LIMIT);
+        }
+        chk_nest(p, f + 1, class_);
+        depth++;
         p->depth_max = (uint8_t)(depth > p->depth_max ? depth : p->depth_max);
     }
-    return r.st == PICOSUIT_OK ? PICOSUIT_OK : fail_cbor(p, &r, p->label);
+    return p->error.code;
 }
 
 /* ====================================================================================
  * 16  Interpreter (run_)
  *
- * Gives: the execution of one procedure, a command for one component at a time. Frames
- * live in work, so nesting costs no stack. docs/design.md draws the states.
+ * Gives: the execution of one procedure, a command for one component at a time. The frame
+ * of the current sequence is p->f; those it is nested in live in work, so nesting costs
+ * no stack. docs/design.md draws the states.
  * Source: [M 6.4], [M 6.5], [M 8.4.10]
  * Limits: PICOSUIT_MAX_STEPS commands in a procedure.
- * uses: 1 2 9 11 12 13 14 15
+ * uses: 1 9 10 13 14 15
  * ==================================================================================== */
 
-/* A sequence being executed; kept in work, moved by memcpy (work need not be aligned). */
-typedef struct {
-    uint16_t pos;   /* label of the current command */
-    uint16_t end;   /* end of the sequence */
-    uint16_t index; /* INT: component; LIST: position of the array */
-    uint16_t alt;   /* try-each: the next alternative */
-    uint16_t alts;  /* alternatives left, nil included */
-    uint16_t unused; /* 0 */
-    uint8_t at;     /* which of the selected components is current */
-    uint8_t flags;
-} run_frame;
-
-#define RUN_SELECT 3u /* mask: how the component is selected */
-#define RUN_INT 0u
+/* p->f.flags */
+#define RUN_SELECT 3u /* mask: how components are selected */
+#define RUN_INT 0u    /* f.index is the component */
 #define RUN_ALL 1u
-#define RUN_LIST 2u
+#define RUN_LIST 2u  /* f.index is the position of the array */
 #define RUN_SOFT 4u  /* soft-failure */
 #define RUN_TRY 8u   /* an alternative of try-each */
 #define RUN_NEST 16u /* the argument of run-sequence */
 
-/* What a command came to, beside OK, FETCH, AGAIN and errors. */
-#define RUN_FALSE 0x100  /* condition is false */
-#define RUN_NESTED 0x101 /* a sequence was entered */
-
-static uint8_t *run_frame_at(const picosuit *p, uint32_t depth)
-{
-    return p->work + p->frame_pos + (depth - 1u) * PICOSUIT_FRAME_SIZE;
+static uint8_t *run_saved(const picosuit *p) {
+    return man_entry(p, p->components) + (p->depth - 1u) * PICOSUIT_FRAME_SIZE;
 }
 
-static void run_load(const picosuit *p, uint32_t depth, run_frame *f)
-{
-    memcpy(f, run_frame_at(p, depth), sizeof *f);
-}
+/* The component that the current command works on; returns how many are selected. */
+static uint32_t run_select(picosuit *p) {
+    uint32_t n = 1;
+    uint32_t i = p->f.index;
 
-static void run_store(const picosuit *p, const run_frame *f)
-{
-    memcpy(run_frame_at(p, p->depth), f, sizeof *f);
-}
-
-/* The component the frame's current command works on; *n = how many are selected. */
-static uint32_t run_select(const picosuit *p, const run_frame *f, uint32_t *n)
-{
-    cbor_reader r;
-    uint32_t i;
-
-    *n = 1;
-    if ((f->flags & RUN_SELECT) == RUN_ALL) {
-        *n = p->components;
-        return f->at;
-    }
-    if ((f->flags & RUN_SELECT) == RUN_INT) {
-        return f->index;
-    }
-    man_value(p, &r, f->index);
-    *n = cbor_expect(&r, CBOR_ARRAY);
-    for (i = 0; i < f->at; i++) {
-        (void)cbor_uint(&r);
-    }
-    return cbor_uint(&r);
-}
-
-/* Enters a sequence (bytes at pos) with the index preset to one component. */
-static void run_enter(picosuit *p, run_frame *f, uint32_t pos, uint32_t len,
-                      uint32_t component, uint32_t flags)
-{
-    cbor_reader r;
-
-    man_reader(p, &r, pos, len);
-    (void)cbor_expect(&r, CBOR_ARRAY);
-    f->pos = (uint16_t)r.pos;
-    f->end = (uint16_t)r.end;
-    f->index = (uint16_t)component;
-    f->at = 0;
-    f->flags = (uint8_t)flags;
-    run_store(p, f);
-}
-
-/* Moves the frame on: the next selected component, or the next command. */
-static void run_advance(picosuit *p, run_frame *f)
-{
-    cbor_reader r;
-    uint32_t n;
-
-    (void)run_select(p, f, &n);
-    f->at++;
-    if (f->at >= n) {
-        man_value(p, &r, f->pos);
-        cbor_skip(&r);
-        cbor_skip(&r);
-        if (r.st != PICOSUIT_OK) { /* never, after begin: the next step fails */
-            p->steps = 0;
+    if ((p->f.flags & RUN_ALL) != 0) {
+        n = p->components;
+        i = p->f.at;
+    } else if ((p->f.flags & RUN_LIST) != 0) {
+        man_value(p, i);
+        n = cbor_expect(p, CBOR_ARRAY);
+        for (i = 0; i < p->f.at; i++) {
+            cbor_skip(p);
         }
-        f->pos = (uint16_t)r.pos;
-        f->at = 0;
+        i = cbor_expect(p, CBOR_UINT);
     }
-    p->phase = 0;
+    p->component = (uint8_t)i;
+    return n;
+}
+
+/* Enters a sequence with the index preset to one component. */
+static void run_enter(picosuit *p, uint32_t pos, uint32_t len, uint32_t flags) {
+    man_start(p, pos, len);
+    (void)cbor_expect(p, CBOR_ARRAY);
+    p->f.pos = (uint16_t)p->r.pos;
+    p->f.end = (uint16_t)p->r.end;
+    p->f.index = p->f.preset;
+    p->f.at = 0;
+    p->f.flags = (uint8_t)flags;
     p->started = 0;
-    run_store(p, f);
+}
+
+/* On to the next command. */
+static void run_next(picosuit *p) {
+    man_value(p, p->f.pos);
+    cbor_skip(p);
+    cbor_skip(p);
+    p->f.pos = (uint16_t)p->r.pos;
+    p->f.at = 0;
+    p->started = 0;
+}
+
+/* On to the next selected component, or the next command. */
+static void run_advance(picosuit *p) {
+    uint32_t n = run_select(p);
+
+    p->started = 0;
+    p->f.at++;
+    if (p->f.at >= n) {
+        run_next(p);
+    }
+}
+
+/* Back to the frame of the sequence that the current one is nested in. */
+static void run_pop(picosuit *p) {
+    p->depth--;
+    memcpy(&p->f, run_saved(p), sizeof p->f);
 }
 
 /* Leaves a nested sequence that succeeded (or whose failure is to be ignored). */
-static void run_leave(picosuit *p)
-{
-    run_frame f;
-
-    p->depth--;
-    run_load(p, p->depth, &f);
-    run_advance(p, &f);
+static void run_leave(picosuit *p) {
+    run_pop(p);
+    run_advance(p);
 }
 
 /* Offers an event of a command with a reporting policy to the port's log, once. Which of
  * the policy's bits count is the log's business. [M 8.4.7] */
-static void run_record(picosuit *p, int code)
-{
-    uint32_t start = p->in_shared ? p->shared_pos : p->sec_pos[p->sec_index];
+static void run_record(picosuit *p, int code) {
     picosuit_record record;
 
     if (p->policy == 0) {
         return;
     }
     memset(&record, 0, sizeof record);
-    record.offset = p->cmd_pos - start;
+    record.offset = (uint32_t)p->f.pos - p->sec_pos[man_index(p->section)];
     record.label = p->label;
     record.code = code;
     record.section = p->section;
@@ -4539,360 +4071,268 @@ static void run_record(picosuit *p, int code)
     dev_record(p, &record);
 }
 
-/* Takes the next alternative of a try-each: 1, or 0 when there is none. The index is the
- * one preset at the start again; parameters stay as they are. [M 8.4.10.2] */
-static int run_alternative(picosuit *p, run_frame *f)
-{
-    run_frame parent;
-    cbor_reader r;
-    uint32_t n;
-
-    if (f->alts == 0) {
-        return 0;
+/* Takes the next alternative of a try-each. The index is the one preset at the start
+ * again; parameters stay as they are. [M 8.4.10.2] */
+static int run_alternative(picosuit *p) {
+    if (p->f.alts == 0) {
+        run_pop(p);
+        return fail(p, -PICOSUIT_E_TRY, man_offset(p, p->f.pos), 15);
     }
-    run_load(p, p->depth - 1u, &parent);
-    man_value(p, &r, f->alt);
-    if (cbor_head(&r) != CBOR_BSTR) { /* nil: all may fail */
+    man_value(p, p->f.alt);
+    if (cbor_head(p) != CBOR_BSTR) { /* nil: all may fail */
         run_leave(p);
-        return 1;
+        return PICOSUIT_OK;
     }
-    f->alt = (uint16_t)(r.pos + r.val);
-    f->alts--;
-    run_enter(p, f, r.pos, r.val, run_select(p, &parent, &n), RUN_TRY | RUN_SOFT);
-    return 1;
+    p->f.alt = (uint16_t)(p->r.pos + p->r.val);
+    p->f.alts--;
+    run_enter(p, p->r.pos, p->r.val, RUN_TRY | RUN_SOFT);
+    return PICOSUIT_OK;
 }
 
 /* A condition is false: finds the sequence that may go on. [M 8.4.8.15], [M 8.4.10.8] */
-static int run_false(picosuit *p)
-{
-    run_frame f;
-
+static int run_false(picosuit *p) {
     run_record(p, PICOSUIT_E_CONDITION);
-    p->phase = 0;
-    p->started = 0;
     for (;;) {
-        run_load(p, p->depth, &f);
-        if ((f.flags & RUN_TRY) != 0 && (f.flags & RUN_SOFT) != 0) {
-            if (run_alternative(p, &f) != 0) {
-                return PICOSUIT_OK;
-            }
-            run_load(p, p->depth - 1u, &f);
-            return fail(p, PICOSUIT_E_TRY, man_offset(p, f.pos), 15);
+        uint32_t flags = p->f.flags & (RUN_SOFT | RUN_TRY | RUN_NEST);
+
+        if (flags == (RUN_TRY | RUN_SOFT)) {
+            return run_alternative(p);
         }
-        if ((f.flags & RUN_NEST) == 0) {
-            return fail_here(p, PICOSUIT_E_CONDITION);
-        }
-        if ((f.flags & RUN_SOFT) != 0) {
+        if (flags == (RUN_NEST | RUN_SOFT)) {
             run_leave(p);
             return PICOSUIT_OK;
         }
-        p->depth--; /* run-sequence forwards the failure of its condition */
+        if (flags != RUN_NEST) {
+            return fail_here(p, -PICOSUIT_E_CONDITION);
+        }
+        run_pop(p); /* run-sequence forwards the failure of its condition */
     }
 }
 
-/* ---- Conditions ------------------------------------------------------------------------ */
+/* ---- Conditions
+ * ------------------------------------------------------------------------ */
 
 /* Any of the identifiers that the device asserts may be equal. [M 8.4.9.1] */
-static int run_identity(picosuit *p, int32_t label)
-{
-    uint32_t pos = man_get(p, p->component, label);
+static int run_identity(picosuit *p) {
+    uint32_t pos = man_get(p, p->label);
     uint8_t want[16];
     uint8_t have[16];
-    cbor_reader r;
-    int what = (int)label;
+    int what = (int)p->label;
     int st = 0;
 
     if (pos == 0) {
-        return RUN_FALSE;
+        return MAN_FALSE;
     }
     memset(want, 0, sizeof want);
-    man_value(p, &r, pos);
-    if (cbor_head(&r) == CBOR_TAG) {
+    man_value(p, pos);
+    if (cbor_head(p) == CBOR_TAG) {
         what = PICOSUIT_ID_PEN;
-        (void)cbor_head(&r);
-        want[0] = (uint8_t)r.val;
-        memcpy(want + 1, r.data + r.pos, r.val);
+        (void)cbor_head(p);
+        want[0] = (uint8_t)p->r.val;
+        memcpy(want + 1, p->r.data + p->r.pos, p->r.val);
     } else {
-        memcpy(want, r.data + r.pos, sizeof want);
+        memcpy(want, p->r.data + p->r.pos, sizeof want);
     }
     for (;;) {
-        st = dev_identity(p, man_handle(p, p->component), what, p->step_off, have);
+        st = dev_identity(p, what, have);
         if (st != 1) {
-            return st == 0 ? RUN_FALSE : st;
+            return st == 0 ? MAN_FALSE : st;
         }
         if (ct_equal(want, have, sizeof want) != 0) {
             return PICOSUIT_OK;
         }
         p->step_off++;
         if (p->step_off == 256) {
-            return fail_here(p, PICOSUIT_E_LIMIT);
+            return fail_here(p, -PICOSUIT_E_LIMIT);
         }
     }
 }
 
-static int run_image_match(picosuit *p)
-{
-    int st = PICOSUIT_E_STATE;
+static int run_image_match(picosuit *p) {
+    int st = man_is_installed(p);
 
-    if (man_is_transient(p, p->component)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    st = man_match(p, p->component);
-    if (st == MAN_NO || st == MAN_YES) {
-        man_set_spoiled(p, p->component, 0);
-        st = st == MAN_NO ? RUN_FALSE : PICOSUIT_OK;
+    if (st == PICOSUIT_OK || st == MAN_FALSE) {
+        man_set(p, p->component, MAN_SPOILED, 0);
     }
     return st;
 }
 
 #if PICOSUIT_WITH_SLOTS
-static int run_slot(picosuit *p)
-{
-    uint32_t want, have;
+static int run_slot(picosuit *p) {
+    uint32_t pos = man_get(p, MAN_SLOT);
+    uint32_t have;
     int st = PICOSUIT_E_STATE;
 
-    if (man_uint(p, p->component, MAN_SLOT, &want) == 0) {
-        return RUN_FALSE;
+    if (pos == 0) {
+        return MAN_FALSE;
     }
-    st = dev_slot(p, man_handle(p, p->component), &have);
-    if (st == PICOSUIT_OK && want != have) {
-        return RUN_FALSE;
-    }
-    return st;
+    st = dev_slot(p, &have);
+    return st == PICOSUIT_OK && man_uint(p, pos) != have ? MAN_FALSE : st;
 }
 #endif
 
-/* Compares all bytes whatever they are. [M 8.4.9.3] */
-static int run_check_content(picosuit *p)
-{
-    uint32_t handle = man_handle(p, p->component);
-    uint32_t len, n, stored, capacity;
-    const uint8_t *content = man_bytes(p, p->component, MAN_CONTENT, &len);
-    int st = PICOSUIT_E_STATE;
+static int run_check_content(picosuit *p) {
+    uint32_t len;
+    const uint8_t *content = cbor_text(p, man_get(p, MAN_CONTENT), &len);
 
-    if (man_is_transient(p, p->component)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
-    if (content == NULL) {
-        return RUN_FALSE;
-    }
-    if (p->phase == 0) {
-        st = dev_size(p, handle, &stored, &capacity);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        if (stored == PICOSUIT_FIXED ? len > capacity : len != stored) {
-            return RUN_FALSE;
-        }
-        p->phase = 1;
-        p->step_off = 0;
-        p->step_size = 0xffffffffu;
-    }
-    for (; p->step_off < len; p->step_off += n) {
-        n = len - p->step_off < 64 ? len - p->step_off : 64;
-        st = dev_read(p, handle, p->step_off, p->block, n);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        p->step_size &= ct_equal(p->block, content + p->step_off, n);
-    }
-    return p->step_size != 0 ? PICOSUIT_OK : RUN_FALSE;
+    return content == NULL ? MAN_FALSE : man_match(p, content, len);
 }
 
-/* ---- Directives ------------------------------------------------------------------------ */
+/* ---- Directives
+ * ------------------------------------------------------------------------ */
 
 /* Asked again before every command with an effect: the manifest is authentic, and a key
  * set is written only by who may. */
-static int run_may_write(picosuit *p, uint32_t component)
-{
-    uint32_t kind = man_entry(p, component)[25];
-
+static int run_may_write(picosuit *p, uint32_t kind) {
     if (p->verified != MAN_VERIFIED) {
-        return fail_here(p, PICOSUIT_E_AUTH);
+        return fail_here(p, -PICOSUIT_E_AUTH);
     }
     if ((kind & PICOSUIT_KIND_KEYS) != 0 &&
         (p->rights[p->chosen] & PICOSUIT_RIGHT_KEYS) == 0) {
-        return fail_here(p, PICOSUIT_E_RIGHTS);
+        return fail_here(p, -PICOSUIT_E_RIGHTS);
     }
     return PICOSUIT_OK;
 }
 
-static int run_payload(picosuit *p, int32_t label)
-{
-    int st = run_may_write(p, p->component);
+static int run_payload(picosuit *p) {
+    int st = run_may_write(p, p->kind);
 
-    if (st != PICOSUIT_OK) {
-        return st;
-    }
-    if (p->phase == PAY_START) {
-        st = label == 21 ? pay_start_fetch(p)
-             : label == 22 ? pay_start_copy(p)
-                           : pay_start_write(p);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-    }
-    return pay_run(p);
+    return st == PICOSUIT_OK ? pay_run(p) : st;
 }
 
-static int run_invoke(picosuit *p)
-{
+static int run_invoke(picosuit *p) {
     uint32_t len;
-    const uint8_t *args = man_bytes(p, p->component, MAN_ARGS, &len);
+    const uint8_t *args = cbor_text(p, man_get(p, MAN_ARGS), &len);
+    int st = run_may_write(p, 0);
 
-    if (p->verified != MAN_VERIFIED) {
-        return fail_here(p, PICOSUIT_E_AUTH);
-    }
-    if (man_is_transient(p, p->component)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
-    }
     p->has_invoked = 1; /* whatever comes back now, or if nothing does */
-    return dev_invoke(p, man_handle(p, p->component), args, len);
+    return st == PICOSUIT_OK ? dev_invoke(p, args, len) : st;
 }
 
 #if PICOSUIT_WITH_SWAP
-static int run_swap(picosuit *p)
-{
+static int run_swap(picosuit *p) {
+    uint32_t pos = man_get(p, MAN_SOURCE);
+    const uint8_t *other;
     uint32_t source;
     int st = PICOSUIT_E_STATE;
 
-    if (man_uint(p, p->component, MAN_SOURCE, &source) == 0) {
-        return fail(p, PICOSUIT_E_UNSET, p->at, MAN_SOURCE);
+    if (pos == 0) {
+        return fail(p, -PICOSUIT_E_UNSET, p->at, MAN_SOURCE);
     }
+    source = man_uint(p, pos);
     if (source == p->component) {
-        return fail(p, PICOSUIT_E_INDEX, p->at, MAN_SOURCE);
+        return fail(p, -PICOSUIT_E_INDEX, p->at, MAN_SOURCE);
     }
-    if (man_is_transient(p, p->component) || man_is_transient(p, source)) {
-        return fail_here(p, PICOSUIT_E_TRANSIENT);
+    other = man_entry(p, source);
+    if (man_is_transient(other[MAN_KIND])) {
+        return fail_here(p, -PICOSUIT_E_TRANSIENT);
     }
-    st = run_may_write(p, p->component);
-    if (st == PICOSUIT_OK) {
-        st = run_may_write(p, source);
-    }
+    st = run_may_write(p, p->kind | other[MAN_KIND]);
     if (st == PICOSUIT_OK) {
         p->trusted = NO_COMPONENT;
-        st = dev_swap(p, man_handle(p, p->component), man_handle(p, source));
+        st = dev_swap(p, other[MAN_HANDLE]);
     }
     if (st == PICOSUIT_OK) {
-        uint32_t spoiled = man_spoiled(p, source);
-
-        man_set_spoiled(p, source, man_spoiled(p, p->component));
-        man_set_spoiled(p, p->component, spoiled);
+        pos = man_get_of(p, source, MAN_SPOILED);
+        man_set(p, source, MAN_SPOILED, man_get(p, MAN_SPOILED));
+        man_set(p, p->component, MAN_SPOILED, pos);
     }
     return st;
 }
 #endif
 
 /* override-parameters; set-parameters keeps what is set already. [M 8.4.10.3] */
-static void run_override(picosuit *p, run_frame *f, cbor_reader *r, int is_override)
-{
-    uint32_t last = CBOR_FIRST_KEY;
-    uint32_t n = cbor_expect(r, CBOR_MAP);
+static void run_override(picosuit *p, int is_override) {
+    uint32_t n = cbor_expect(p, CBOR_MAP);
 
     for (; n > 0; n--) {
-        int32_t label = cbor_key(r, &last);
-        uint32_t pos = r->pos;
+        int32_t label = cbor_int(p);
+        uint32_t pos = p->r.pos;
 
+        cbor_skip(p);
         if (label == MAN_SOFT_FAILURE) {
-            f->flags &= (uint8_t)~RUN_SOFT;
-            f->flags |= (uint8_t)(cbor_bool(r) ? RUN_SOFT : 0);
-            run_store(p, f);
-            continue;
-        }
-        cbor_skip(r);
-        if (man_is_parameter(label) &&
-            !(man_is_transient(p, p->component) && man_is_record(label)) &&
-            (is_override || man_get(p, p->component, label) == 0)) {
+            p->f.flags &= (uint8_t)~RUN_SOFT;
+            p->f.flags |= (uint8_t)(p->r.val == CBOR_TRUE ? RUN_SOFT : 0);
+        } else if (label != MAN_STRICT_ORDER &&
+                   !(man_is_transient(p->kind) && man_is_record(label)) &&
+                   (is_override || man_get(p, label) == 0)) {
             man_set(p, p->component, label, pos);
         }
     }
 }
 
-static void run_set_index(picosuit *p, run_frame *f, cbor_reader *r)
-{
-    uint32_t major = cbor_head(r);
+static void run_set_index(picosuit *p) {
+    uint32_t major = cbor_head(p);
 
-    f->flags &= (uint8_t)~RUN_SELECT;
-    f->index = (uint16_t)r->val;
+    p->f.flags &= (uint8_t)~RUN_SELECT;
+    p->f.index = (uint16_t)p->r.val;
     if (major == CBOR_SIMPLE) {
-        f->flags |= RUN_ALL;
+        p->f.flags |= RUN_ALL;
     } else if (major == CBOR_ARRAY) {
-        f->flags |= RUN_LIST;
-        f->index = (uint16_t)r->head;
+        p->f.flags |= RUN_LIST;
+        p->f.index = (uint16_t)p->r.head;
     }
-    /* the command itself is not repeated for each component */
-    f->at = 0;
-    man_value(p, r, f->pos);
-    cbor_skip(r);
-    cbor_skip(r);
-    f->pos = (uint16_t)r->pos;
-    p->started = 0;
-    run_store(p, f);
+    run_next(p); /* the command itself is not repeated for each component */
 }
 
-static int run_nest(picosuit *p, cbor_reader *r, uint32_t class_)
-{
-    run_frame f;
+/* Enters the argument of try-each or run-sequence. */
+static void run_nest(picosuit *p, uint32_t class_) {
+    uint32_t n = class_ == CHK_TRY ? cbor_expect(p, CBOR_ARRAY) : 1;
 
-    memset(&f, 0, sizeof f);
-    if (class_ == CHK_TRY) {
-        f.alts = (uint16_t)(cbor_expect(r, CBOR_ARRAY) - 1u);
-    }
-    (void)cbor_expect(r, CBOR_BSTR);
-    f.alt = (uint16_t)(r->pos + r->val);
+    memcpy(run_saved(p), &p->f, sizeof p->f);
     p->depth++;
-    p->started = 0;
-    run_enter(p, &f, r->pos, r->val, p->component,
-              class_ == CHK_TRY ? RUN_TRY | RUN_SOFT : RUN_NEST);
-    return RUN_NESTED;
+    p->f.preset = p->component;
+    p->f.alts = (uint16_t)(n - 1u);
+    (void)cbor_expect(p, CBOR_BSTR);
+    p->f.alt = (uint16_t)(p->r.pos + p->r.val);
+    run_enter(p, p->r.pos, p->r.val, class_ == CHK_TRY ? RUN_TRY | RUN_SOFT : RUN_NEST);
 }
+
+/* Commands that are possible with a transient component, as bits: conditions on facts,
+ * abort, fetch. */
+#define RUN_TRANSIENT (1u << 1 | 1u << 2 | 1u << 5 | 1u << 14 | 1u << 21 | 1u << 24)
 
 /* Executes a command whose argument is a reporting policy. */
-static int run_command(picosuit *p, int32_t label)
-{
-    switch (label) {
-    case MAN_VENDOR:
-    case MAN_CLASS:
-    case MAN_DEVICE:
-        return run_identity(p, label);
-    case 3:
-        return run_image_match(p);
+static int run_command(picosuit *p) {
+    if (man_is_transient(p->kind) && (RUN_TRANSIENT >> p->label & 1u) == 0) {
+        return fail_here(p, -PICOSUIT_E_TRANSIENT);
+    }
+    switch (p->label) {
+    case 1:
+    case 2:
+    case 24: return run_identity(p);
+    case 3: return run_image_match(p);
 #if PICOSUIT_WITH_SLOTS
-    case 5:
-        return run_slot(p);
+    case 5: return run_slot(p);
 #endif
-    case 6:
-        return run_check_content(p);
-    case 14:
-        return RUN_FALSE;
-    case 23:
-        return run_invoke(p);
+    case 6: return run_check_content(p);
+    case 14: return MAN_FALSE;
+    case 23: return run_invoke(p);
 #if PICOSUIT_WITH_SWAP
-    case 31:
-        return run_swap(p);
+    case 31: return run_swap(p);
 #endif
-    default:
-        return run_payload(p, label);
+    default: return run_payload(p);
     }
 }
 
-/* Executes the current command of frame f for one component. */
-static int run_step(picosuit *p, run_frame *f)
-{
-    uint32_t n, class_;
-    cbor_reader r;
+/* Executes the current command of p->f for one component. */
+static int run_step(picosuit *p) {
+    uint32_t class_;
+    const uint8_t *entry;
     int st = PICOSUIT_OK;
 
-    p->component = (uint8_t)run_select(p, f, &n);
-    p->cmd_pos = f->pos;
-    p->at = man_offset(p, f->pos);
-    man_value(p, &r, f->pos);
-    p->label = cbor_int(&r);
+    (void)run_select(p);
+    entry = man_entry(p, p->component);
+    p->handle = entry[MAN_HANDLE];
+    p->kind = entry[MAN_KIND];
+    p->at = man_offset(p, p->f.pos);
+    man_value(p, p->f.pos);
+    p->label = cbor_int(p);
     class_ = chk_class(p->label);
     p->policy = 0;
     if (p->started == 0) {
         if (p->steps == 0) {
-            return fail_here(p, PICOSUIT_E_STEPS);
+            return fail_here(p, -PICOSUIT_E_STEPS);
         }
         p->steps--;
         p->started = 1;
@@ -4901,20 +4341,15 @@ static int run_step(picosuit *p, run_frame *f)
         p->step_off = 0;
     }
     switch (class_) {
-    case CHK_INDEX:
-        run_set_index(p, f, &r);
-        return PICOSUIT_OK;
-    case CHK_OVERRIDE:
-    case CHK_SET:
-        run_override(p, f, &r, class_ == CHK_OVERRIDE);
-        break;
+    case CHK_INDEX: run_set_index(p); return PICOSUIT_OK;
     case CHK_TRY:
-    case CHK_RUN:
-        return run_nest(p, &r, class_);
+    case CHK_RUN: run_nest(p, class_); return PICOSUIT_OK;
+    case CHK_OVERRIDE:
+    case CHK_SET: run_override(p, class_ == CHK_OVERRIDE); break;
     default:
-        p->policy = (uint8_t)cbor_uint(&r);
-        st = run_command(p, p->label);
-        if (st == RUN_FALSE) {
+        p->policy = (uint8_t)cbor_expect(p, CBOR_UINT);
+        st = run_command(p);
+        if (st == MAN_FALSE) {
             return run_false(p);
         }
         if (st == PICOSUIT_OK) {
@@ -4923,124 +4358,96 @@ static int run_step(picosuit *p, run_frame *f)
         break;
     }
     if (st == PICOSUIT_OK) {
-        run_advance(p, f);
+        run_advance(p);
     }
     return st;
 }
 
-static uint32_t run_section_key(uint32_t i)
-{
-    static const uint8_t keys[MAN_SECTIONS] = {7, 8, 9, 16, 20};
-
-    return keys[i];
-}
-
 /* Fails at a command that was executed before, in whichever section it stands. */
-static int run_fail_at(picosuit *p, int code, uint32_t pos)
-{
-    cbor_reader r;
+static int run_fail_at(picosuit *p, int code, uint32_t pos) {
     uint32_t i;
 
     for (i = 0; i < MAN_SECTIONS; i++) {
         if (pos - p->sec_pos[i] < p->sec_len[i]) {
-            p->section = (uint8_t)run_section_key(i);
+            p->section = man_members[i];
         }
     }
-    man_value(p, &r, pos);
-    return fail(p, code, man_offset(p, pos), cbor_int(&r));
+    man_value(p, pos);
+    return fail(p, code, man_offset(p, pos), cbor_int(p));
 }
 
-/* A procedure that would succeed: nothing may be left over. An update ends in a state that
- * was checked or in an error, an invocation in an invoked image or in an error. [M 6.3] */
-static int run_check_end(picosuit *p)
-{
+/* A procedure that would succeed: nothing may be left over. An update ends in a state
+ * that was checked or in an error, an invocation in an invoked image or in an error.
+ * [M 6.3] */
+static int run_check_end(picosuit *p) {
     uint32_t i;
 
     for (i = 0; i < p->components; i++) {
         p->component = (uint8_t)i;
-        if (man_is_transient(p, i) && man_get(p, i, MAN_REC_URI) != 0) {
+        if (man_is_transient(man_entry(p, i)[MAN_KIND]) && man_get(p, MAN_REC_URI) != 0) {
             /* a fetch that no copy used up */
-            return run_fail_at(p, PICOSUIT_E_TRANSIENT, man_get(p, i, MAN_REC_CMD));
+            return run_fail_at(p, -PICOSUIT_E_TRANSIENT, man_get(p, MAN_REC_CMD));
         }
-        if (man_spoiled(p, i) != 0) { /* other bytes than image-digest says */
-            return run_fail_at(p, PICOSUIT_E_DIGEST, man_spoiled(p, i));
+        if (man_get(p, MAN_SPOILED) != 0) {
+            return run_fail_at(p, -PICOSUIT_E_DIGEST, man_get(p, MAN_SPOILED));
         }
     }
     p->component = NO_COMPONENT;
+    p->section = 0;
     if (p->procedure == PICOSUIT_INVOKE && !p->has_invoked) {
-        p->section = 0;
-        return fail(p, PICOSUIT_E_INVOKE, p->man_head, 23);
+        return fail(p, -PICOSUIT_E_INVOKE, man_head(p), 23);
     }
+    p->state = ST_DONE;
     return PICOSUIT_OK;
 }
 
-/* The sections of a procedure, in order. [M 8.4.6] */
-static uint32_t run_section_of(uint32_t procedure, uint32_t i)
-{
+/* The i-th section of a procedure. [M 8.4.6] */
+static uint32_t run_section(const picosuit *p, uint32_t i) {
     static const uint8_t order[2][3] = {{MAN_FETCH, MAN_INSTALL, MAN_VALIDATE},
                                         {MAN_VALIDATE, MAN_LOAD, MAN_INVOKE}};
 
-    return order[procedure == PICOSUIT_UPDATE ? 0 : 1][i];
+    return order[p->procedure - 1u][i];
 }
 
-/* Enters the next sequence of the procedure: before each section that is there, the shared
- * sequence. p->place counts 0..5. Returns 0 when the procedure is over. */
-static int run_next_section(picosuit *p)
-{
-    run_frame f;
-
-    memset(&f, 0, sizeof f);
+/* Enters the next sequence of the procedure: before each section that is there, the
+ * shared sequence. p->place counts 0..5. */
+static int run_next_section(picosuit *p) {
     while (p->place < 6) {
-        uint32_t i = run_section_of(p->procedure, p->place / 2u);
-        int is_shared = p->place % 2 == 0;
+        uint32_t i = run_section(p, p->place / 2u);
+        int is_there = man_has_section(p, i);
 
+        if (p->place % 2 == 0) {
+            i = MAN_SHARED;
+            is_there &= man_has_section(p, i);
+        }
         p->place++;
-        p->sec_index = (uint8_t)i;
-        p->in_shared = (uint8_t)is_shared;
-        if ((p->sections >> i & 1u) == 0 || (is_shared && !p->has_shared)) {
-            continue;
+        if (is_there) {
+            p->section = man_members[i];
+            p->depth = 1;
+            p->f.preset = 0;
+            run_enter(p, p->sec_pos[i], p->sec_len[i], 0);
+            return PICOSUIT_OK;
         }
-        p->section = (uint8_t)(is_shared ? PICOSUIT_SECTION_SHARED : run_section_key(i));
-        p->depth = 1;
-        p->started = 0;
-        if (is_shared) {
-            run_enter(p, &f, p->shared_pos, p->shared_len, 0, 0);
-        } else {
-            run_enter(p, &f, p->sec_pos[i], p->sec_len[i], 0, 0);
-        }
-        return 1;
     }
-    return 0;
+    return run_check_end(p);
 }
 
 /* Runs until done (OK), FETCH, AGAIN, or an error. */
-static int run_all(picosuit *p)
-{
-    run_frame f;
+static B_NOINLINE int run_all(picosuit *p) {
     int st = PICOSUIT_OK;
 
-    for (;;) {
-        if (p->depth == 0 && run_next_section(p) == 0) {
-            st = run_check_end(p);
-            if (st == PICOSUIT_OK) {
-                p->state = ST_DONE;
-                p->section = 0;
-                p->component = NO_COMPONENT;
-            }
-            return st;
-        }
-        run_load(p, p->depth, &f);
-        if (f.pos != f.end) {
-            st = run_step(p, &f);
-            if (st != PICOSUIT_OK && st != RUN_NESTED) {
-                return st;
-            }
+    while (st == PICOSUIT_OK && p->state == ST_RUN) {
+        if (p->depth == 0) {
+            st = run_next_section(p);
+        } else if (p->f.pos != p->f.end) {
+            st = run_step(p);
         } else if (p->depth == 1) {
             p->depth = 0;
         } else {
             run_leave(p);
         }
     }
+    return st;
 }
 
 /* ====================================================================================
@@ -5051,7 +4458,7 @@ static int run_all(picosuit *p)
  * hashed away (text), skipped, or handed on (payload).
  * Source: [M 8.2], [M 8.3], [M 5.4], [M 8.1]; error offsets: picosuit.h.
  * Limits: PICOSUIT_MAX_STORED, PICOSUIT_MAX_URI; envelopes below 4 GiB.
- * uses: 1 2 9 11 12 13
+ * uses: 1 2 9 10 12 13 14
  * ==================================================================================== */
 
 #define RX_TAG 0u
@@ -5064,8 +4471,8 @@ static int run_all(picosuit *p)
 #define RX_PAYLOAD 7u /* content of the wanted payload: whoever asked takes it */
 #define RX_END 8u     /* the map is complete */
 
-#define RX_FOUND 0x200 /* the wanted payload begins */
-#define RX_ENDED 0x201 /* no more members */
+#define RX_FOUND 0x200   /* the wanted payload begins */
+#define RX_ENDED 0x201   /* no more members */
 #define RX_WRAPPER 0x202 /* the wrapper is complete: rx_verify comes next */
 
 /* p->rx_sink */
@@ -5079,41 +4486,38 @@ static int run_all(picosuit *p)
 
 #define RX_TEXT_MEMBER 255u /* p->member: a payload */
 
-static int rx_fail(picosuit *p, int code, int32_t label)
-{
+/* Failure at the head that was read last. */
+static int rx_fail(picosuit *p, int code, int32_t label) {
     return fail(p, code, p->rx_head, label);
 }
 
+/* Wrapper, then manifest have to come first: the key that is missing. */
+static int rx_missing(picosuit *p, uint32_t offset) {
+    return fail(p, -PICOSUIT_E_MISSING, offset, p->member == 0 ? 2 : 3);
+}
+
 /* Starts at the first byte of the envelope; with `skip` only payloads are looked for. */
-static void rx_start(picosuit *p, int skip)
-{
+static void rx_start(picosuit *p, int skip) {
     p->rx_state = RX_TAG;
     p->rx_skip = (uint8_t)skip;
     p->rx_off = 0;
     p->rx_left = 0;
     p->head_n = 0;
     p->member = 0;
-    p->members = 0;
     p->key_len = 0;
     p->passed = 0;
 }
 
-/* Collects a head byte by byte: OK when it is complete (r is at it), or MORE. */
-static int rx_take_head(picosuit *p, cbor_reader *r, const uint8_t *data, size_t len,
-                        size_t *used)
-{
+/* Collects a head byte by byte: OK when it is complete (the reader is at it), or MORE. */
+static int rx_take_head(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
     while (*used < len) {
-        uint32_t ai, n;
-
         if (p->head_n == 0) {
             p->rx_head = p->rx_off;
         }
         p->head[p->head_n++] = data[(*used)++];
         p->rx_off++;
-        ai = p->head[0] & 31u;
-        n = ai >= 24 && ai < 28 ? 1u + (1u << (ai - 24u)) : 1;
-        if (p->head_n == n) {
-            cbor_init(r, p->head, 0, CBOR_NO_END, p->rx_head);
+        if (p->head_n > cbor_more(p->head[0])) {
+            cbor_start(p, p->head, 0, CBOR_NO_END, p->rx_head);
             p->head_n = 0;
             return PICOSUIT_OK;
         }
@@ -5121,341 +4525,315 @@ static int rx_take_head(picosuit *p, cbor_reader *r, const uint8_t *data, size_t
     return PICOSUIT_MORE;
 }
 
-static int rx_tag(picosuit *p, cbor_reader *r)
-{
-    uint32_t major = cbor_head(r);
+/* Takes bytes of an item, as many as there are: their number. */
+static uint32_t rx_take(picosuit *p, size_t len, size_t *used) {
+    uint32_t n = len - *used < p->rx_left ? (uint32_t)(len - *used) : p->rx_left;
 
-    if (p->head[0] >> 5 != CBOR_TAG || r->st == PICOSUIT_E_LIMIT) {
-        r->st = PICOSUIT_E_TAG;
-    } else if (r->st == PICOSUIT_OK && (major != CBOR_TAG || r->val != 107)) {
-        cbor_fail(r, PICOSUIT_E_TAG, 0);
+    *used += n;
+    p->rx_off += n;
+    p->rx_left -= n;
+    return n;
+}
+
+static int rx_tag(picosuit *p) {
+    if (cbor_head(p) != CBOR_TAG || p->r.val != 107) {
+        cbor_fail(p, -PICOSUIT_E_TAG);
+    }
+    if (p->head[0] >> 5 != CBOR_TAG || p->error.code == PICOSUIT_E_LIMIT) {
+        p->error.code =
+            PICOSUIT_E_TAG; /* malformed, but no tag that we look for either */
     }
     p->rx_state = RX_MAP;
-    return r->st == PICOSUIT_OK ? PICOSUIT_OK : fail_cbor(p, r, 0);
+    return p->error.code;
 }
 
 /* After a member, or at the start of an empty map. */
-static int rx_next(picosuit *p)
-{
+static int rx_next(picosuit *p) {
     p->rx_state = RX_KEY;
     if (p->members == 0) {
         p->rx_state = RX_END;
-        if (p->member < 3) { /* wrapper or manifest never came */
-            return fail(p, PICOSUIT_E_MISSING, p->rx_off, p->member == 0 ? 2 : 3);
+        if (p->member < 3) {
+            return rx_missing(p, p->rx_off);
         }
     }
     return PICOSUIT_OK;
 }
 
-static int rx_map(picosuit *p, cbor_reader *r)
-{
-    uint32_t n = cbor_expect(r, CBOR_MAP);
+static int rx_map(picosuit *p) {
+    uint32_t n = cbor_expect(p, CBOR_MAP);
 
     if (n > PICOSUIT_MAX_STORED) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, 0);
-    }
-    if (r->st != PICOSUIT_OK) {
-        return fail_cbor(p, r, 0);
+        cbor_fail(p, -PICOSUIT_E_LIMIT);
     }
     p->members = (uint16_t)n;
-    return rx_next(p);
+    return is_failed(p) ? p->error.code : rx_next(p);
 }
 
 /* An integer key. 2 and 3 come first; what else is known is severable, and is believed
  * only if the manifest has its digest. [M 8.2], [M 5.4] */
-static int rx_int_key(picosuit *p, uint32_t major, uint32_t val)
-{
-    int32_t label = val > 0x7ffffffeu ? 0 : major == CBOR_NINT ? -1 - (int32_t)val
-                                                                : (int32_t)val;
-    int32_t expected = p->member == 0 ? 2 : 3;
-    uint32_t digest, at;
+static int rx_int_key(picosuit *p, int32_t key) {
+    uint32_t i = man_index((uint32_t)key);
 
-    if (major == CBOR_UINT && val <= p->member && p->member != 0) {
-        return rx_fail(p, PICOSUIT_E_ORDER, label);
+    if (p->member != 0 && key >= 0 && key <= p->member) {
+        return rx_fail(p, -PICOSUIT_E_ORDER, key);
     }
-    if (p->member < 3 && (major != CBOR_UINT || label != expected)) {
-        return rx_fail(p, PICOSUIT_E_MISSING, expected);
+    if (p->member < 3) {
+        if (key != (p->member == 0 ? 2 : 3)) {
+            return rx_missing(p, p->rx_head);
+        }
+    } else if (i < MAN_FETCH || i == MAN_MEMBERS) {
+        return rx_fail(p, -PICOSUIT_E_MEMBER, key);
+    } else if (!p->rx_skip && (!PICOSUIT_WITH_SEVERED || !man_is_severed(p, i))) {
+        return rx_fail(p, -PICOSUIT_E_SEVERED, key);
     }
-    if (p->member >= 3 && (major != CBOR_UINT || !man_is_severable(label))) {
-        return rx_fail(p, PICOSUIT_E_MEMBER, label);
-    }
-    if (p->member >= 3 && !p->rx_skip &&
-        (!PICOSUIT_WITH_SEVERED || !man_is_severed(p, label, &digest, &at))) {
-        return rx_fail(p, PICOSUIT_E_SEVERED, label);
-    }
-    p->member = (uint8_t)label;
+    p->member = (uint8_t)key;
     p->rx_state = RX_VALUE;
     return PICOSUIT_OK;
 }
 
 /* A text key: the name of a payload. Keys ascend: shorter first, then by bytes; the one
  * before is kept in work (if another may follow) to be compared with. [RFC8949 4.2.1] */
-static int rx_text_key(picosuit *p, uint32_t len)
-{
+static int rx_text_key(picosuit *p, uint32_t len) {
     uint32_t need = (uint32_t)p->key_pos + len;
+    const uint8_t *want;
+    uint32_t want_len;
 
     if (p->member < 3) {
-        return rx_fail(p, PICOSUIT_E_MISSING, p->member == 0 ? 2 : 3);
+        return rx_missing(p, p->rx_head);
     }
     if (len > PICOSUIT_MAX_URI) {
-        return rx_fail(p, PICOSUIT_E_LIMIT, 0);
+        return rx_fail(p, -PICOSUIT_E_LIMIT, 0);
     }
-    if (p->member == RX_TEXT_MEMBER && len < p->key_len) {
-        return rx_fail(p, PICOSUIT_E_ORDER, 0);
+    if (len < p->key_len) { /* 0 before the first */
+        return rx_fail(p, -PICOSUIT_E_ORDER, 0);
     }
     if (p->data == NULL && p->members > 1 && need > p->work_len) {
-        return rx_fail(p, PICOSUIT_E_ROOM, (int32_t)need);
+        return rx_fail(p, -PICOSUIT_E_ROOM, (int32_t)need);
     }
-    p->key_order = (uint8_t)(p->member != RX_TEXT_MEMBER || len > p->key_len ? RX_ABOVE
-                                                                            : RX_EQUAL);
-    p->key_match = 1;
+    p->key_order = RX_EQUAL;
+    if (p->member != RX_TEXT_MEMBER || len > p->key_len) {
+        p->key_order = RX_ABOVE;
+    }
+    want = cbor_text(p, p->want == WANT_ENVELOPE ? p->fetch_uri : 0, &want_len);
+    p->key_match = want != NULL && want_len == len;
     p->key_len = (uint8_t)len;
     p->member = RX_TEXT_MEMBER;
     p->rx_left = len;
-    p->rx_key = p->rx_head;
     p->rx_state = RX_TEXT;
     return PICOSUIT_OK;
 }
 
-static int rx_key(picosuit *p, cbor_reader *r)
-{
-    uint32_t major = cbor_head(r);
+static int rx_key(picosuit *p) {
+    uint32_t major = cbor_head(p);
+    uint32_t val = p->r.val;
 
     if (major == CBOR_TSTR) {
-        return rx_text_key(p, r->val);
+        return rx_text_key(p, val);
     }
     if (p->member == RX_TEXT_MEMBER && major < CBOR_TSTR) {
-        cbor_fail(r, PICOSUIT_E_ORDER, 0);
+        cbor_fail(p, -PICOSUIT_E_ORDER);
     } else if (major > CBOR_NINT) {
-        cbor_fail(r, PICOSUIT_E_TYPE, 0);
-    } else if (r->hi != 0) {
-        cbor_fail(r, PICOSUIT_E_MEMBER, 0);
+        cbor_fail(p, -PICOSUIT_E_TYPE);
+    } else if (p->r.hi != 0) {
+        cbor_fail(p, -PICOSUIT_E_MEMBER);
     }
-    return r->st == PICOSUIT_OK ? rx_int_key(p, major, r->val) : fail_cbor(p, r, 0);
+    if (is_failed(p)) {
+        return p->error.code;
+    }
+    val = val < 0x7fffffffu ? val : 0x7fffffffu; /* no such key is known */
+    return rx_int_key(p, major == CBOR_NINT ? -1 - (int32_t)val : (int32_t)val);
 }
 
 /* Bytes of a payload key: compared with the wanted URI and with the key before, which
  * they replace as they come. */
-static int rx_text(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    const uint8_t *old = p->data != NULL ? p->data + p->rx_prev : p->work + p->key_pos;
-    uint32_t want_len = 0;
-    const uint8_t *want = p->want == WANT_ENVELOPE ? man_bytes_at(p, p->fetch_uri, &want_len)
-                                                   : NULL;
-    int is_kept = p->data == NULL && p->members > 1;
+static int rx_text(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    const uint8_t *old = p->work + p->key_pos;
+    uint32_t i = p->key_len - p->rx_left;
+    uint32_t n = rx_take(p, len, used);
+    uint32_t want_len;
+    int order;
 
-    while (p->rx_left > 0) {
-        uint32_t i = p->key_len - p->rx_left;
-        uint8_t c;
-
-        if (*used == len) {
-            return PICOSUIT_MORE;
-        }
-        c = data[(*used)++];
-        if (p->key_order == RX_EQUAL && c != old[i]) {
-            p->key_order = c > old[i] ? RX_ABOVE : RX_BELOW;
-        }
-        p->key_match &= i < want_len && c == want[i];
-        if (is_kept) {
-            p->work[p->key_pos + i] = c;
-        }
-        p->rx_left--;
-        p->rx_off++;
+    data += *used - n;
+    if (p->data != NULL) { /* open: it is still there, and as long as this one */
+        old = p->data + p->rx_key + 1 + cbor_size(p->key_len);
     }
-    p->key_match &= want_len == p->key_len;
-    p->rx_prev = p->rx_off - p->key_len;
-    if (p->key_order != RX_ABOVE) {
-        return fail(p, PICOSUIT_E_ORDER, p->rx_key, 0);
+    if (p->key_order == RX_EQUAL) {
+        order = memcmp(data, old + i, n);
+        p->key_order = order > 0 ? RX_ABOVE : order < 0 ? RX_BELOW : RX_EQUAL;
     }
+    if (p->key_match && memcmp(data, cbor_text(p, p->fetch_uri, &want_len) + i, n) != 0) {
+        p->key_match = 0;
+    }
+    if (p->data == NULL && p->members > 1) {
+        memcpy(p->work + p->key_pos + i, data, n);
+    }
+    if (p->rx_left > 0) {
+        return PICOSUIT_MORE;
+    }
+    p->rx_key = p->rx_head;
     p->rx_state = RX_VALUE;
-    return PICOSUIT_OK;
+    return p->key_order == RX_ABOVE ? PICOSUIT_OK : rx_fail(p, -PICOSUIT_E_ORDER, 0);
 }
 
-/* Makes room for a member that is kept; its position is returned in *pos. */
-static int rx_keep(picosuit *p, uint32_t len, uint16_t *pos)
-{
-    uint32_t at = p->data != NULL ? p->rx_off : p->used;
-
-    if (p->rx_off > PICOSUIT_MAX_STORED || len > PICOSUIT_MAX_STORED - p->rx_off) {
-        return rx_fail(p, PICOSUIT_E_LIMIT, p->member);
-    }
-    *pos = (uint16_t)at;
-    if (p->data == NULL && at + len > p->work_len) {
-        return rx_fail(p, PICOSUIT_E_ROOM, (int32_t)(at + len));
-    }
-    p->rx_sink |= RX_KEEP;
-    return PICOSUIT_OK;
+/* Where the next byte that is kept has its position. */
+static uint32_t rx_place(const picosuit *p) {
+    return p->data != NULL ? p->rx_off : p->used;
 }
 
-/* Head of the value of a member that is not a payload, first time. */
-static int rx_member(picosuit *p, uint32_t len, uint32_t head_n)
-{
-    uint32_t i = man_section(p->member);
-    int st = PICOSUIT_OK;
+/* Head of the value of a member that is not a payload, first time: the wrapper, manifest
+ * and command sequences are kept. */
+static int rx_member(picosuit *p, uint32_t len, uint32_t head_n) {
+    uint32_t place = rx_place(p);
 
-    p->label = p->member;
     p->at = p->rx_head;
-    if (p->member == 2) {
-        st = rx_keep(p, len, &p->wrap_pos);
-        p->wrap_len = (uint16_t)len;
-    } else {
+    if (p->member != 2) {
         /* the digest covers the byte string with its head: [M 8.3], [M 8.4.12] */
         p->rx_sink = RX_HASH;
         sha256_init(&p->sha);
         sha256_update(&p->sha, p->head, head_n);
     }
-    if (p->member == 3) {
-        st = rx_keep(p, len, &p->man_pos);
-        p->man_len = (uint16_t)len;
-        p->man_base = p->rx_off;
-        p->man_head = p->rx_head;
-    } else if (i < MAN_SECTIONS) {
-        st = rx_keep(p, len, &p->sec_pos[i]);
-        p->sec_len[i] = (uint16_t)len;
-        p->sec_delta[i - MAN_FETCH] = (uint16_t)(p->rx_off - p->sec_pos[i]);
+    if (p->member > 3 && man_index(p->member) >= MAN_SECTIONS) {
+        return PICOSUIT_OK;
     }
-    return st;
+    if (p->rx_off > PICOSUIT_MAX_STORED || len > PICOSUIT_MAX_STORED - p->rx_off) {
+        return fail_here(p, -PICOSUIT_E_LIMIT);
+    }
+    if (p->data == NULL && place + len > p->work_len) {
+        return rx_fail(p, -PICOSUIT_E_ROOM, (int32_t)(place + len));
+    }
+    p->rx_sink |= RX_KEEP;
+    p->body_pos = (uint16_t)place;
+    return PICOSUIT_OK;
 }
 
-static int rx_value(picosuit *p, cbor_reader *r)
-{
-    uint32_t len = cbor_expect(r, CBOR_BSTR);
-    uint32_t head_n = r->pos;
-    int st = PICOSUIT_OK;
+static int rx_value(picosuit *p) {
+    uint32_t len = cbor_expect(p, CBOR_BSTR);
 
-    if (r->hi != 0 || len > 0xffffffffu - p->rx_off) {
-        cbor_fail(r, PICOSUIT_E_LIMIT, 0);
+    if (len > 0xffffffffu - p->rx_off) {
+        cbor_fail(p, -PICOSUIT_E_LIMIT);
     }
-    if (r->st != PICOSUIT_OK) {
-        return fail_cbor(p, r, p->member == RX_TEXT_MEMBER ? 0 : p->member);
+    if (is_failed(p)) {
+        return p->error.code;
     }
     p->rx_left = len;
     p->rx_sink = 0;
     p->rx_state = RX_BODY;
     if (p->member != RX_TEXT_MEMBER) {
-        return p->rx_skip ? PICOSUIT_OK : rx_member(p, len, head_n);
+        return p->rx_skip ? PICOSUIT_OK : rx_member(p, len, p->r.pos);
     }
     if (p->passed == 0) {
         p->passed = p->rx_key;
     }
-    if (PICOSUIT_WITH_INTEGRATED && p->want == WANT_ENVELOPE && p->key_match) {
+    if (PICOSUIT_WITH_INTEGRATED && p->key_match) {
         p->rx_state = RX_PAYLOAD;
         return RX_FOUND;
-    }
-    return st;
-}
-
-/* The digest of a manifest or severed member against the one that was signed. */
-static int rx_check_digest(picosuit *p)
-{
-    const uint8_t *want = p->digest;
-    uint32_t digest = 0;
-    uint32_t at;
-
-    sha256_final(&p->sha, p->block);
-    if (p->member != 3) {
-        (void)man_is_severed(p, p->member, &digest, &at);
-        want = man_data(p) + digest;
-    }
-    if (ct_equal(p->block, want, 32) == 0) {
-        return rx_fail(p, PICOSUIT_E_DIGEST, p->member);
-    }
-    if (p->member == 3) {
-        return man_read(p);
-    }
-    if (man_section(p->member) < MAN_SECTIONS) {
-        p->sections = (uint8_t)(p->sections | 1u << man_section(p->member));
     }
     return PICOSUIT_OK;
 }
 
+/* The digest of a manifest or severed member against the one that was signed. */
+static int rx_check_digest(picosuit *p, const uint8_t *want) {
+    sha256_final(&p->sha, p->block);
+    return ct_equal(p->block, want, 32) != 0 ? PICOSUIT_OK
+                                             : fail_here(p, -PICOSUIT_E_DIGEST);
+}
+
 /* The content of a member is complete. */
-static int rx_member_end(picosuit *p)
-{
-    cbor_reader r;
+static int rx_member_end(picosuit *p) {
+    uint32_t end = rx_place(p);
+    uint32_t len = end - p->body_pos;
+    uint32_t i = man_index(p->member);
     int st = PICOSUIT_OK;
 
     p->members--;
-    if (p->member == 2 && !p->rx_skip) {
-        cbor_init(&r, man_data(p), p->wrap_pos, (uint32_t)p->wrap_pos + p->wrap_len,
-                  p->rx_off - p->wrap_len - p->wrap_pos);
-        st = cose_check_wrapper(p, &r);
+    if (p->rx_skip) {
+        return rx_next(p);
+    }
+    if (p->member == 2) {
+        p->wrap_pos = p->body_pos;
+        p->wrap_len = (uint16_t)len;
+        cbor_start(p, cbor_base(p), p->body_pos, end, p->rx_off - end);
+        st = cose_wrapper(p, 0);
         p->has_digest = st == PICOSUIT_OK;
         p->rx_state = RX_VERIFY;
         return st;
     }
-    if ((p->rx_sink & RX_HASH) != 0) {
-        st = rx_check_digest(p);
+    if (p->member == 3) {
+        p->man_pos = p->body_pos;
+        p->man_len = (uint16_t)len;
+        p->man_base = (uint16_t)(p->rx_off - len);
+        st = rx_check_digest(p, p->digest);
+        if (st == PICOSUIT_OK) {
+            st = man_read(p);
+        }
+    } else { /* its digest has the form 82 2f 58 20, then the bytes */
+        st = rx_check_digest(p, cbor_base(p) + p->sec_pos[i] + 4);
+        if (i < MAN_SECTIONS) {
+            p->sec_pos[i] = p->body_pos;
+            p->sec_len[i] = (uint16_t)len;
+            p->sec_delta[i - MAN_FETCH] = (uint16_t)(p->rx_off - end);
+            p->sections = (uint8_t)(p->sections | 1u << i);
+        }
     }
     return st == PICOSUIT_OK ? rx_next(p) : st;
 }
 
-static int rx_verify(picosuit *p)
-{
-    cbor_reader r;
+static int rx_verify(picosuit *p) {
     int st = PICOSUIT_E_STATE;
 
-    cbor_init(&r, man_data(p), p->wrap_pos, (uint32_t)p->wrap_pos + p->wrap_len, 0);
-    st = cose_verify(p, &r);
-    return st == PICOSUIT_OK ? rx_next(p) : st;
+    cbor_start(p, cbor_base(p), p->wrap_pos, (uint32_t)p->wrap_pos + p->wrap_len, 0);
+    st = cose_wrapper(p, 1);
+    if (st == PICOSUIT_OK) {
+        p->verified = MAN_VERIFIED;
+        st = rx_next(p);
+    }
+    return st;
 }
 
-static int rx_body(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    size_t n = len - *used < p->rx_left ? len - *used : p->rx_left;
+static int rx_body(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    uint32_t n = rx_take(p, len, used);
 
-    if (n > 0) {
-        if ((p->rx_sink & RX_HASH) != 0) {
-            sha256_update(&p->sha, data + *used, n);
-        }
-        if ((p->rx_sink & RX_KEEP) != 0 && p->data == NULL) {
-            memcpy(p->work + p->used, data + *used, n);
-            p->used = (uint16_t)(p->used + n);
-            p->key_pos = p->used;
-        }
-        *used += n;
-        p->rx_off += (uint32_t)n;
-        p->rx_left -= (uint32_t)n;
+    data += *used - n;
+    if ((p->rx_sink & RX_HASH) != 0) {
+        sha256_update(&p->sha, data, n);
+    }
+    if ((p->rx_sink & RX_KEEP) != 0 && p->data == NULL && n > 0) {
+        memcpy(p->work + p->used, data, n);
+        p->used = (uint16_t)(p->used + n);
+        p->key_pos = p->used;
     }
     return p->rx_left == 0 ? rx_member_end(p) : PICOSUIT_MORE;
 }
 
 /* A state that begins with a head. */
-static int rx_item(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    cbor_reader r;
-    int st = rx_take_head(p, &r, data, len, used);
+static int rx_item(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    int st = rx_take_head(p, data, len, used);
 
     if (st != PICOSUIT_OK) {
         return st;
     }
+    p->label = 0;
     switch (p->rx_state) {
-    case RX_TAG:
-        return rx_tag(p, &r);
-    case RX_MAP:
-        return rx_map(p, &r);
-    case RX_KEY:
-        return rx_key(p, &r);
-    default:
-        return rx_value(p, &r);
+    case RX_TAG: return rx_tag(p);
+    case RX_MAP: return rx_map(p);
+    case RX_KEY: return rx_key(p);
+    default: p->label = p->member == RX_TEXT_MEMBER ? 0 : p->member; return rx_value(p);
     }
 }
 
 /* Whether everything is there that a procedure needs: the map is over, or the first byte
  * of a payload key is next. [M 8.1]: integer keys come before text keys. */
-static int rx_is_ready(const picosuit *p, const uint8_t *data, size_t left)
-{
+static int rx_is_ready(const picosuit *p, const uint8_t *data, size_t left) {
     if (p->rx_skip || p->member < 3) {
         return 0;
     }
-    return p->rx_state == RX_END || (p->rx_state == RX_KEY && p->head_n == 0 && left > 0 &&
-                                     *data >> 5 == CBOR_TSTR);
+    return p->rx_state == RX_END || (p->rx_state == RX_KEY && p->head_n == 0 &&
+                                     left > 0 && *data >> 5 == CBOR_TSTR);
 }
 
 /* Takes bytes: MORE (all were taken), WRAPPER and READY (once each), FOUND, ENDED, or an
  * error. */
-static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
+static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
     int st = PICOSUIT_OK;
 
     while (st == PICOSUIT_OK) {
@@ -5464,24 +4842,17 @@ static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
             return PICOSUIT_READY;
         }
         switch (p->rx_state) {
-        case RX_VERIFY:
-            return RX_WRAPPER;
-        case RX_TEXT:
-            st = rx_text(p, data, len, used);
-            break;
-        case RX_BODY:
-            st = rx_body(p, data, len, used);
-            break;
+        case RX_VERIFY: return RX_WRAPPER;
+        case RX_TEXT: st = rx_text(p, data, len, used); break;
+        case RX_BODY: st = rx_body(p, data, len, used); break;
         case RX_END:
             /* while a procedure runs they wait: what it comes to must not depend on how
              * the bytes were cut */
             st = *used < len && p->state != ST_RUN
-                     ? fail(p, PICOSUIT_E_TRAILING, p->rx_off, 0)
+                     ? fail(p, -PICOSUIT_E_TRAILING, p->rx_off, 0)
                      : RX_ENDED;
             break;
-        default:
-            st = rx_item(p, data, len, used);
-            break;
+        default: st = rx_item(p, data, len, used); break;
         }
     }
     return st;
@@ -5495,135 +4866,119 @@ static int rx_run(picosuit *p, const uint8_t *data, size_t len, size_t *used)
  * uses: 1 9 10 11 12 13 14 15 16 17
  * ==================================================================================== */
 
+/* The severed envelope: tag, wrapper and manifest. */
+static void rep_envelope(const picosuit *p, put_writer *w) {
+    put_bytes(w, (const uint8_t *)"\xd8\x6b\xa2\x02", 4);
+    put_string(w, CBOR_BSTR, cbor_base(p) + p->wrap_pos, p->wrap_len);
+    put_head(w, CBOR_UINT, 3);
+    put_string(w, CBOR_BSTR, cbor_base(p) + p->man_pos, p->man_len);
+}
+
 #if PICOSUIT_WITH_REPORT
 /* Which of the thirteen reasons an error is. [R 4.2]; docs/choices.md has the table. */
-static uint32_t rep_reason(int code)
-{
-    static const int8_t codes[] = {
-        PICOSUIT_E_COSE, PICOSUIT_E_ALG, PICOSUIT_E_AUTH, PICOSUIT_E_DIGEST,
-        PICOSUIT_E_COMMAND, PICOSUIT_E_SHARED,
-        PICOSUIT_E_UNSUPPORTED, PICOSUIT_E_COMPONENT, PICOSUIT_E_INDEX, PICOSUIT_E_RIGHTS,
-        PICOSUIT_E_PARAM, PICOSUIT_E_SOFT, PICOSUIT_E_SEVERED, PICOSUIT_E_CONDITION,
-        PICOSUIT_E_TRY};
-    static const uint8_t reasons[sizeof codes] = {2, 3, 4, 4, 5, 5, 5,
-                                                  6, 6, 7, 8, 8, 9, 10, 10};
-    uint32_t i;
+static uint32_t rep_reason(int code) {
+    static const uint8_t reasons[] = {
+        1,  1,  1,  1,  1,  1,
+        1,  1,  0,  0, /* CBOR to VALUE: parse error */
+        1,  1,  1,  1,  9,  0,
+        0,  0,  0,  0, /* TAG MEMBER MISSING VERSION SEVERED */
+        2,  3,  4,  4,  7,  11,
+        0,  0,  0,  0, /* COSE ALG AUTH DIGEST RIGHTS ROLLBACK */
+        11, 6,  6,  5,  5,  8,
+        1,  8,  0,  0,          /* COMPAT COMPONENT INDEX COMMAND SHARED PARAM
+                                  SEQUENCE SOFT */
+        10, 10, 11, 11, 11, 5}; /* CONDITION TRY UNSET TRANSIENT STEPS UNSUPPORTED */
+    uint32_t i = (uint32_t)(PICOSUIT_E_CBOR - code);
 
-    for (i = 0; i < sizeof codes; i++) {
-        if (codes[i] == code) {
-            return reasons[i];
-        }
-    }
-    /* encoding, framing, and a sequence or a version that is none: parse error */
-    return (code <= PICOSUIT_E_CBOR && code >= PICOSUIT_E_VERSION) ||
-                   code == PICOSUIT_E_SEQUENCE
-               ? 1
-               : 11;
+    return i < sizeof reasons ? reasons[i] : 11;
 }
 
-/* SUIT_Record of where the procedure stands or failed. Before any section: section 0 and
- * the offset in the envelope. */
-static void rep_record(const picosuit *p, put_writer *w)
-{
-    uint32_t offset = p->error.code != 0 ? p->error.offset : p->at;
-    uint32_t section = p->error.code != 0 ? p->error.section : p->section;
-    uint32_t component = p->error.code != 0 ? p->error.component : p->component;
-    uint32_t i = man_section((int32_t)section);
-
-    if (section != 0) {
-        uint32_t pos = i < MAN_SECTIONS ? p->sec_pos[i] : p->shared_pos;
-        uint32_t start = man_offset(p, pos);
-
-        if (offset - start <= (i < MAN_SECTIONS ? p->sec_len[i] : p->shared_len)) {
-            offset -= start;
-        } else {
-            section = 0; /* an error of the envelope while the procedure ran */
-        }
-    }
-    put_head(w, CBOR_ARRAY, 5);
-    put_head(w, CBOR_ARRAY, 0); /* the root manifest */
-    put_head(w, CBOR_UINT, section);
-    put_head(w, CBOR_UINT, offset);
-    put_head(w, CBOR_UINT, component == NO_COMPONENT ? 0 : component);
-    put_head(w, CBOR_MAP, 0);
-}
-
-static void rep_result(const picosuit *p, put_writer *w)
-{
+/* Result of the procedure: true, or where it stands or failed. Before any section:
+ * section 0 and the offset in the envelope. */
+static void rep_result(const picosuit *p, put_writer *w) {
+    const picosuit_error *e = &p->error;
     int is_invoking = p->state == ST_RUN && p->procedure == PICOSUIT_INVOKE;
+    uint32_t offset = e->code != 0 ? e->offset : p->at;
+    uint32_t section = e->code != 0 ? e->section : p->section;
+    uint32_t component = e->code != 0 ? e->component : p->component;
+    uint32_t i = man_index(section);
 
     if (p->state == ST_DONE) {
         put_head(w, CBOR_SIMPLE, CBOR_TRUE);
         return;
     }
-    put_head(w, CBOR_MAP, 3);
-    put_int(w, 5);
-    put_int(w, p->error.code);
-    put_int(w, 6);
-    rep_record(p, w);
-    put_int(w, 7);
-    put_head(w, CBOR_UINT,
-             p->error.code != 0 ? rep_reason(p->error.code) : is_invoking ? 12 : 0);
+    if (section != 0) {
+        uint32_t start = man_offset(p, p->sec_pos[i]);
+
+        if (offset - start <= p->sec_len[i]) {
+            offset -= start;
+        } else {
+            section = 0; /* an error of the envelope while the procedure ran */
+        }
+    }
+    put_bytes(w, (const uint8_t *)"\xa3\x05", 2);
+    put_head(w, e->code < 0 ? CBOR_NINT : CBOR_UINT,
+             (uint32_t)(e->code < 0 ? -1 - e->code : 0));
+    put_bytes(w, (const uint8_t *)"\x06\x85\x80", 3); /* in the root manifest */
+    put_head(w, CBOR_UINT, section);
+    put_head(w, CBOR_UINT, offset);
+    put_head(w, CBOR_UINT, component == NO_COMPONENT ? 0 : component);
+    put_bytes(w, (const uint8_t *)"\xa0\x07", 2);
+    put_head(w, CBOR_UINT, e->code != 0 ? rep_reason(e->code) : is_invoking ? 12 : 0);
 }
 
-/* [uri, SUIT_Digest], exactly as in the manifest and the wrapper. [R 4] CHOICE: empty
- * text without reference-uri, an empty digest before one was received. */
-static void rep_reference(const picosuit *p, put_writer *w)
-{
-    uint32_t len;
-    const uint8_t *uri = man_bytes_at(p, p->uri_pos, &len);
-
-    put_head(w, CBOR_ARRAY, 2);
-    put_string(w, CBOR_TSTR, uri, len);
-    put_head(w, CBOR_ARRAY, 2);
-    put_int(w, -16);
-    put_string(w, CBOR_BSTR, p->digest, p->has_digest ? 32 : 0);
-}
-
-static int rep_done(const put_writer *w, size_t *len)
-{
+static int rep_done(const put_writer *w, size_t *len) {
     *len = w->len;
     return w->len <= w->cap ? PICOSUIT_OK : PICOSUIT_E_ROOM;
 }
+
+/* SUIT_Capability_Report. Components are the platform's: the wildcard stands for them. */
+static const uint8_t rep_capabilities[] = {
+    0xa4, 1, 0x81, 0x81, 0xf5,
+    /* commands */
+    2, 0x8f + PICOSUIT_WITH_SLOTS + PICOSUIT_WITH_SWAP, 1, 2, 3,
+#if PICOSUIT_WITH_SLOTS
+    5,
+#endif
+    6, 12, 14, 15, 18, 19, 20, 21, 22, 23, 0x18, 24,
+#if PICOSUIT_WITH_SWAP
+    0x18, 31,
+#endif
+    0x18, 32,
+    /* parameters */
+    3, 0x8c + PICOSUIT_WITH_SLOTS + PICOSUIT_WITH_ENCRYPTION, 1, 2, 3,
+#if PICOSUIT_WITH_SLOTS
+    5,
+#endif
+    12, 13, 14, 18,
+#if PICOSUIT_WITH_ENCRYPTION
+    19,
+#endif
+    21, 22, 23, 0x18, 24, 0x18, 25,
+    /* algorithms: SHA-256, Ed25519, EdDSA */
+    4, 0x83 + PICOSUIT_WITH_MAC + 3 * PICOSUIT_WITH_ENCRYPTION, 0x2f, 0x32, 0x27,
+#if PICOSUIT_WITH_MAC
+    5, /* HMAC 256/256 */
+#endif
+#if PICOSUIT_WITH_ENCRYPTION
+    0x38, 28, 0x22, 0x18, 24, /* ECDH-ES+A128KW, A128KW, ChaCha20/Poly1305 */
+#endif
+};
 #endif
 
 /* Called at the end of every public function that may have failed: the component being
  * written gets end(good = 0), once, whatever went wrong; secrets go. */
-static int picosuit_settle(picosuit *p)
-{
-    int st = PICOSUIT_OK;
-
-    if (p->open != NO_COMPONENT) {
-        st = dev_end(p, man_handle(p, p->open), 0);
-        if (st == PICOSUIT_AGAIN) {
-            return st;
-        }
-        p->open = NO_COMPONENT;
+static int picosuit_settle(picosuit *p) {
+    if (p->open != NO_COMPONENT && dev_end(p, 0) == PICOSUIT_AGAIN) {
+        return PICOSUIT_AGAIN;
     }
     wipe(&p->u, sizeof p->u);
     wipe(p->block, sizeof p->block);
     return p->error.code;
 }
 
-/* Opens a public function: OK, or what it has to return. */
-static int picosuit_enter(picosuit *p)
-{
-    int st = PICOSUIT_OK;
-
-    if (p == NULL || p->magic != DEV_MAGIC || p->busy) {
-        return PICOSUIT_E_STATE;
-    }
-    p->busy = 1;
-    if (p->state == ST_FAILED) {
-        st = picosuit_settle(p);
-        p->busy = 0;
-    }
-    return st;
-}
-
-static int picosuit_leave(picosuit *p, int st)
-{
-    if (p->state == ST_FAILED) {
+static int picosuit_leave(picosuit *p, int st) {
+    if (is_failed(p)) {
         run_record(p, p->error.code);
         st = picosuit_settle(p);
     }
@@ -5634,11 +4989,21 @@ static int picosuit_leave(picosuit *p, int st)
     return st;
 }
 
-int picosuit_init(picosuit *p, const picosuit_platform *platform, void *dev, uint8_t *work,
-                  size_t work_len)
-{
-    int st = PICOSUIT_OK;
+/* Opens a public function that is allowed in `states` (bits): OK, or what to return. An
+ * error that sticks comes first. */
+static int picosuit_enter(picosuit *p, uint32_t states) {
+    if (p == NULL || p->magic != DEV_MAGIC || p->busy) {
+        return PICOSUIT_E_STATE;
+    }
+    p->busy = 1;
+    if ((states >> p->state & 1u) == 0) {
+        return picosuit_leave(p, PICOSUIT_E_STATE);
+    }
+    return PICOSUIT_OK;
+}
 
+int picosuit_init(picosuit *p, const picosuit_platform *platform, void *dev,
+                  uint8_t *work, size_t work_len) {
     if (p == NULL || platform == NULL || (work == NULL && work_len > 0)) {
         return PICOSUIT_E_ARG;
     }
@@ -5647,10 +5012,9 @@ int picosuit_init(picosuit *p, const picosuit_platform *platform, void *dev, uin
             return PICOSUIT_E_STATE;
         }
         p->busy = 1;
-        st = picosuit_settle(p);
-        p->busy = 0;
-        if (st == PICOSUIT_AGAIN) {
-            return st;
+        if (picosuit_settle(p) == PICOSUIT_AGAIN) {
+            p->busy = 0;
+            return PICOSUIT_AGAIN;
         }
     }
     memset(p, 0, sizeof *p);
@@ -5663,159 +5027,142 @@ int picosuit_init(picosuit *p, const picosuit_platform *platform, void *dev, uin
     p->open = NO_COMPONENT;
     p->trusted = NO_COMPONENT;
     p->component = NO_COMPONENT;
-    rx_start(p, 0);
     return PICOSUIT_OK;
 }
 
 void picosuit_relocate(picosuit *p, const picosuit_platform *platform, void *dev,
-                       uint8_t *work, const uint8_t *data)
-{
+                       uint8_t *work, const uint8_t *data) {
     p->platform = platform;
     p->dev = dev;
     p->work = work;
     p->data = p->data != NULL ? data : NULL;
 }
 
-/* Component table, frames and (if one is kept) the last payload key, behind the parts of
- * the envelope in work. */
-static int picosuit_layout(picosuit *p)
-{
-    uint32_t frames = p->used + p->components * PICOSUIT_COMPONENT_SIZE;
-    uint32_t end = frames + p->depth_max * PICOSUIT_FRAME_SIZE;
+/* Union of the rights of all verified keys. */
+static uint32_t picosuit_rights(const picosuit *p) {
+    uint32_t rights = 0;
+    uint32_t i;
+
+    for (i = 0; i < p->signers; i++) {
+        rights |= p->rights[i];
+    }
+    return rights;
+}
+
+/* Component table, frames and (if another may follow) the last payload key, behind the
+ * parts of the envelope in work. */
+static int picosuit_layout(picosuit *p) {
+    uint32_t end = p->used + p->components * PICOSUIT_COMPONENT_SIZE +
+                   p->depth_max * PICOSUIT_FRAME_SIZE;
     uint32_t key_len = 0;
 
-    if (p->data == NULL && p->member == RX_TEXT_MEMBER &&
-        p->members > (p->rx_state == RX_KEY ? 0u : 1u)) {
-        key_len = p->key_len; /* another may follow, to be compared with it */
+    if (p->data == NULL && p->members > (p->rx_state == RX_KEY ? 0 : 1)) {
+        key_len = p->key_len;
     }
     if (end + key_len > PICOSUIT_MAX_STORED) {
-        return fail(p, PICOSUIT_E_LIMIT, p->man_head, 0);
+        return fail_here(p, -PICOSUIT_E_LIMIT);
     }
     if (end + key_len > p->work_len) {
-        return fail(p, PICOSUIT_E_ROOM, p->man_head, (int32_t)(end + key_len));
+        return fail(p, -PICOSUIT_E_ROOM, p->at, (int32_t)(end + key_len));
     }
-    if (key_len > 0) {
-        memmove(p->work + end, p->work + p->key_pos, key_len);
-    }
-    p->comp_tab = p->used;
-    p->frame_pos = (uint16_t)frames;
+    memmove(p->work + end, p->work + p->key_pos, key_len);
     p->key_pos = (uint16_t)end;
-    if (end > p->used) {
-        memset(p->work + p->used, 0, end - p->used);
-    }
+    memset(p->work + p->used, 0, end - p->used);
     return PICOSUIT_OK;
 }
 
 /* First part of begin: what needs no callback. Section by section, in the order of the
  * procedure, the shared sequence first. */
-static int picosuit_check(picosuit *p)
-{
-    uint32_t i, digest, at;
-    uint32_t rights = 0;
-    int st = PICOSUIT_OK;
+static int picosuit_check(picosuit *p) {
+    uint32_t i;
+    int st = PICOSUIT_E_STATE;
 
-    for (i = 0; i < p->signers; i++) {
-        rights |= p->rights[i];
-    }
-    if ((rights & p->procedure) == 0) { /* rights and procedures have the same bits */
-        return fail_here(p, PICOSUIT_E_RIGHTS);
+    if ((picosuit_rights(p) & p->procedure) == 0) { /* both have the same bits */
+        return fail_here(p, -PICOSUIT_E_RIGHTS);
     }
     for (i = MAN_FETCH; p->procedure == PICOSUIT_UPDATE && i <= MAN_INSTALL; i++) {
-        int32_t key = (int32_t)run_section_key(i);
-
-        if ((p->sections >> i & 1u) == 0 && man_is_severed(p, key, &digest, &at)) {
-            return fail(p, PICOSUIT_E_SEVERED, man_offset(p, at), key);
+        if (man_is_severed(p, i)) {
+            return fail(p, -PICOSUIT_E_SEVERED, man_offset(p, p->sec_pos[i] - 1u),
+                        man_members[i]);
         }
     }
-    p->sub = 0;
     p->depth_max = 1;
     p->written = 0;
     p->need = p->procedure;
-    if (p->has_shared) {
-        p->section = PICOSUIT_SECTION_SHARED;
-        st = chk_section(p, p->shared_pos, p->shared_len);
-    }
+    st = chk_section(p, MAN_SHARED);
     for (i = 0; i < 3 && st == PICOSUIT_OK; i++) {
-        uint32_t s = run_section_of(p->procedure, i);
-
-        p->section = (uint8_t)run_section_key(s);
-        if ((p->sections >> s & 1u) != 0) {
-            st = chk_section(p, p->sec_pos[s], p->sec_len[s]);
-        }
-    }
-    if (st != PICOSUIT_OK) {
-        return st;
+        st = chk_section(p, run_section(p, i));
     }
     p->section = 0;
-    p->at = p->man_head;
+    p->at = man_head(p);
     p->label = 0;
-    if (picosuit_layout(p) != PICOSUIT_OK) {
-        return p->error.code;
-    }
-    p->is_compatible = p->sub == (CHK_VENDOR | CHK_CLASS);
-    return PICOSUIT_OK;
+    return st == PICOSUIT_OK ? picosuit_layout(p) : st;
 }
 
 /* Asks the platform for the components as the chosen signer: OK, AGAIN, an error, or
  * E_RIGHTS (not set as an error: another signer may do). */
-static int picosuit_components(picosuit *p)
-{
-    uint32_t rights = p->rights[p->chosen];
-
+static int picosuit_components(picosuit *p) {
     while (p->step_off < p->components) {
-        uint32_t len;
-        uint32_t pos = man_id(p, p->step_off, &len);
         uint8_t *entry = man_entry(p, p->step_off);
-        uint8_t handle, kind;
-        int st = dev_component(p, p->signer[p->chosen], man_data(p) + pos, len, &handle,
-                               &kind);
+        uint32_t i, pos;
+        int st = PICOSUIT_E_STATE;
 
+        man_value(p, p->comp_pos);
+        for (i = 0; i < p->step_off; i++) {
+            cbor_skip(p);
+        }
+        pos = man_read_id(p);
+        st = dev_component(p, p->r.data + pos, p->r.pos - pos, entry + MAN_HANDLE,
+                           entry + MAN_KIND);
         if (st == 0) {
-            p->component = (uint8_t)p->step_off;
-            return fail(p, PICOSUIT_E_COMPONENT, man_offset(p, pos), 0);
+            p->component = (uint8_t)i;
+            return fail(p, -PICOSUIT_E_COMPONENT, man_offset(p, pos), 0);
         }
         if (st != 1) {
             return st;
         }
-        if ((kind & PICOSUIT_KIND_KEYS) != 0 && (p->written >> p->step_off & 1u) != 0 &&
-            (rights & PICOSUIT_RIGHT_KEYS) == 0) {
+        if ((entry[MAN_KIND] & PICOSUIT_KIND_KEYS) != 0 && (p->written >> i & 1u) != 0 &&
+            (p->rights[p->chosen] & PICOSUIT_RIGHT_KEYS) == 0) {
             return PICOSUIT_E_RIGHTS;
         }
-        entry[24] = handle;
-        entry[25] = kind;
         p->step_off++;
     }
     return PICOSUIT_OK;
 }
 
+/* p->sub, beside what the static checks have left there: why a key was not chosen */
+#define BEGIN_NO_CHECKS 4u
+#define BEGIN_NO_RIGHTS 8u
+
 /* Chooses the first verified key that may do all of it. */
-static int picosuit_choose(picosuit *p)
-{
+static int picosuit_choose(picosuit *p) {
     for (; p->chosen < p->signers; p->chosen++) {
         uint32_t rights = p->rights[p->chosen];
         int st = PICOSUIT_E_RIGHTS;
 
-        if ((rights & p->need) != p->need) {
+        if ((p->need & ~rights) != 0) {
             continue;
         }
-        if (!p->is_compatible && (rights & PICOSUIT_RIGHT_ANY_DEVICE) == 0) {
-            p->sub |= 1u;
+        if ((p->sub & CHK_COMPATIBLE) != CHK_COMPATIBLE &&
+            (rights & PICOSUIT_RIGHT_ANY_DEVICE) == 0) {
+            p->sub |= BEGIN_NO_CHECKS;
             continue;
         }
         st = picosuit_components(p);
-        if (st != PICOSUIT_E_RIGHTS || p->error.code != 0) {
+        if (st != PICOSUIT_E_RIGHTS || is_failed(p)) {
             return st;
         }
-        p->sub |= 2u;
+        p->sub |= BEGIN_NO_RIGHTS;
         p->step_off = 0;
     }
-    return fail_here(p, p->sub == 1 ? PICOSUIT_E_COMPAT : PICOSUIT_E_RIGHTS);
+    return fail_here(p, (p->sub & ~CHK_COMPATIBLE) == BEGIN_NO_CHECKS
+                            ? -PICOSUIT_E_COMPAT
+                            : -PICOSUIT_E_RIGHTS);
 }
 
 /* Rollback: below the floor never; at the floor only the manifest that was confirmed.
  * [M 6.1], [M 8.4.2] */
-static int picosuit_floor(picosuit *p)
-{
+static int picosuit_floor(picosuit *p) {
     uint64_t floor;
     uint8_t digest[32];
     int st = dev_sequence(p, &floor, digest);
@@ -5823,13 +5170,13 @@ static int picosuit_floor(picosuit *p)
     if (st == PICOSUIT_OK &&
         (p->sequence < floor ||
          (p->sequence == floor && ct_equal(digest, p->digest, 32) == 0))) {
-        return fail(p, PICOSUIT_E_ROLLBACK, p->seq_off, 2);
+        return fail(p, -PICOSUIT_E_ROLLBACK, man_offset(p, p->seq_pos), 2);
     }
     return st == PICOSUIT_NO_FLOOR ? PICOSUIT_OK : st;
 }
 
-static int picosuit_begin_steps(picosuit *p)
-{
+/* begin, from where it is (p->phase): OK, AGAIN or an error. */
+static int picosuit_prepare(picosuit *p) {
     int st = PICOSUIT_OK;
 
     if (p->phase == 0) {
@@ -5837,7 +5184,6 @@ static int picosuit_begin_steps(picosuit *p)
         p->phase = 1;
         p->step_off = 0;
         p->chosen = 0;
-        p->sub = 0;
     }
     if (st == PICOSUIT_OK && p->phase == 1) {
         st = picosuit_choose(p);
@@ -5846,78 +5192,65 @@ static int picosuit_begin_steps(picosuit *p)
     if (st == PICOSUIT_OK) {
         st = picosuit_floor(p);
     }
+    if (st == PICOSUIT_OK) {
+        p->state = ST_RUN;
+        p->place = 0;
+        p->depth = 0;
+        p->want = WANT_NONE;
+        p->trusted = NO_COMPONENT;
+        p->has_invoked = 0;
+        p->steps = PICOSUIT_MAX_STEPS;
+    }
     return st;
 }
 
-int picosuit_begin(picosuit *p, int procedure)
-{
-    int st = picosuit_enter(p);
+int picosuit_begin(picosuit *p, int procedure) {
+    int st = picosuit_enter(p, ST_BIT(ST_READY) | ST_BIT(ST_BEGIN) | ST_BIT(ST_DONE));
 
     if (st != PICOSUIT_OK) {
         return st;
     }
-    if (p->state != ST_READY && p->state != ST_DONE &&
-        (p->state != ST_BEGIN || p->procedure != procedure)) {
+    if (p->state == ST_BEGIN && p->procedure != procedure) {
         st = PICOSUIT_E_STATE;
     } else if (procedure == PICOSUIT_UNINSTALL) {
-        st = fail(p, PICOSUIT_E_MEMBER, p->man_head, 24);
+        st = fail(p, -PICOSUIT_E_MEMBER, man_head(p), 24);
     } else if (procedure != PICOSUIT_UPDATE && procedure != PICOSUIT_INVOKE) {
         st = PICOSUIT_E_ARG;
     } else {
         if (p->state != ST_BEGIN) {
             p->procedure = (uint8_t)procedure;
             p->state = ST_BEGIN;
-            p->section = 0;
-            p->component = NO_COMPONENT;
             p->phase = 0;
-            p->at = p->man_head;
+            p->sub = 0;
+            p->at = man_head(p);
             p->label = 0;
         }
-        st = picosuit_begin_steps(p);
-        if (st == PICOSUIT_OK) {
-            p->state = ST_RUN;
-            p->place = 0;
-            p->depth = 0;
-            p->phase = 0;
-            p->want = WANT_NONE;
-            p->trusted = NO_COMPONENT;
-            p->has_invoked = 0;
-            p->steps = PICOSUIT_MAX_STEPS;
-        }
+        st = picosuit_prepare(p);
     }
     return picosuit_leave(p, st);
 }
 
-/* The wanted payload begins in the envelope. */
-static int picosuit_found(picosuit *p)
-{
-    p->want = WANT_FOUND;
-    return pay_set_wire(p, p->rx_left);
-}
-
 /* Whether the pipe waits for bytes. */
-static int picosuit_is_streaming(const picosuit *p)
-{
+static int picosuit_is_streaming(const picosuit *p) {
     return p->state == ST_RUN && p->want > WANT_ENVELOPE && p->phase == PAY_STREAM;
 }
 
 /* Moves bytes of a payload member into the pipe; those before an offset to resume from
  * are passed over. */
-static int picosuit_pipe(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    uint32_t pos = p->pay_wire - p->rx_left;
-    size_t n = len < p->rx_left ? len : p->rx_left;
+static int picosuit_pipe(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    uint32_t pos = pay_wire(p) - p->rx_left;
+    size_t from = *used;
+    size_t left = len - from < p->rx_left ? len - from : p->rx_left;
     int st = PICOSUIT_MORE;
 
     if (pos < p->pay_off) {
-        *used = n < p->pay_off - pos ? n : p->pay_off - pos;
+        *used += left < p->pay_off - pos ? left : p->pay_off - pos;
     } else {
-        st = pay_push(p, data, n, used);
+        st = pay_push(p, data, from + left, used);
     }
-    p->rx_off += (uint32_t)*used;
-    p->rx_left -= (uint32_t)*used;
+    p->rx_off += (uint32_t)(*used - from);
+    p->rx_left -= (uint32_t)(*used - from);
     if (st == PICOSUIT_MORE && p->rx_left == 0) {
-        p->rx_sink = 0;
         st = rx_member_end(p);
         p->phase = PAY_FLUSH;
     }
@@ -5925,25 +5258,29 @@ static int picosuit_pipe(picosuit *p, const uint8_t *data, size_t len, size_t *u
 }
 
 /* One move of a running procedure: OK to go on. */
-static int picosuit_move(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
+static int picosuit_move(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    int32_t label = p->label;
     int st = PICOSUIT_OK;
 
-    if (picosuit_is_streaming(p)) {
-        return p->want == WANT_URI ? PICOSUIT_FETCH : picosuit_pipe(p, data, len, used);
-    }
     if (p->want == WANT_ENVELOPE) {
         st = rx_run(p, data, len, used);
+        if (!is_failed(p)) {
+            p->label = label; /* of the command again */
+        }
         if (st == RX_FOUND) {
-            st = picosuit_found(p);
+            p->want = WANT_FOUND;
+            st = pay_set_wire(p, p->rx_left);
         } else if (st == RX_ENDED) {
             p->want = WANT_URI;
             st = PICOSUIT_OK;
         }
         return st;
     }
+    if (picosuit_is_streaming(p) && p->want == WANT_FOUND) {
+        return picosuit_pipe(p, data, len, used);
+    }
     st = run_all(p);
-    if (st == PICOSUIT_FETCH) {
+    if (st == PICOSUIT_FETCH && p->want != WANT_URI) {
         if (p->want == WANT_ENVELOPE && p->data != NULL) {
             rx_start(p, 1);
             p->searched = 1;
@@ -5954,53 +5291,51 @@ static int picosuit_move(picosuit *p, const uint8_t *data, size_t len, size_t *u
 }
 
 /* Runs the procedure with the bytes there are: MORE, FETCH, AGAIN, OK or an error. */
-static int picosuit_drive(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
+static int picosuit_drive(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
     int st = PICOSUIT_OK;
 
-    while (p->state == ST_RUN) {
-        size_t n = 0;
-
+    do {
         if (p->data != NULL) { /* open: the bytes are all there, rx_off is the place */
-            st = picosuit_move(p, p->data + p->rx_off, p->data_len - p->rx_off, &n);
+            data = p->data;
+            len = p->data_len;
+            *used = p->rx_off;
+        }
+        if (p->state == ST_RUN) {
+            st = picosuit_move(p, data, len, used);
+        } else if (*used < len) { /* the rest of the envelope */
+            st = rx_run(p, data, len, used);
+            st = st < 0 ? st : PICOSUIT_OK;
         } else {
-            st = picosuit_move(p, data + *used, len - *used, &n);
-            *used += n;
+            break;
         }
-        if (st == PICOSUIT_MORE && p->data == NULL && *used < len) {
-            continue;
-        }
-        if (st != PICOSUIT_OK && !(st == PICOSUIT_MORE && p->data != NULL)) {
-            return st;
-        }
-    }
-    while (p->state == ST_DONE && *used < len) { /* the rest of the envelope */
-        st = rx_run(p, data, len, used);
-        if (st < 0) {
-            return st;
-        }
-    }
-    return PICOSUIT_OK;
+    } while (st == PICOSUIT_OK || (st == PICOSUIT_MORE && *used < len));
+    return st;
 }
 
-int picosuit_run(picosuit *p)
-{
+/* Goes on without new bytes, and leaves. */
+static int picosuit_go(picosuit *p) {
     size_t used = 0;
-    int st = picosuit_enter(p);
+    int st = picosuit_drive(p, p->head, 0, &used);
 
-    if (st != PICOSUIT_OK) {
-        return st;
-    }
-    if (p->state != ST_RUN && p->state != ST_DONE) {
-        st = PICOSUIT_E_STATE;
-    } else {
-        st = picosuit_drive(p, p->head, 0, &used);
-    }
     return picosuit_leave(p, st == PICOSUIT_MORE ? PICOSUIT_FETCH : st);
 }
 
-static int picosuit_receive(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
+int picosuit_run(picosuit *p) {
+    int st = picosuit_enter(p, ST_BIT(ST_RUN) | ST_BIT(ST_DONE));
+
+    return st == PICOSUIT_OK ? picosuit_go(p) : st;
+}
+
+/* Opens a public function that takes bytes. */
+static int picosuit_take(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    if (used == NULL || (data == NULL && len > 0)) {
+        return PICOSUIT_E_ARG;
+    }
+    *used = 0;
+    return picosuit_enter(p, ST_ANY);
+}
+
+static int picosuit_receive(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
     int st = rx_run(p, data, len, used);
 
     if (st == RX_WRAPPER) { /* not inside rx_run: a running procedure calls that, too, and
@@ -6017,15 +5352,9 @@ static int picosuit_receive(picosuit *p, const uint8_t *data, size_t len, size_t
     return st;
 }
 
-int picosuit_feed(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    int st = PICOSUIT_E_ARG;
+int picosuit_feed(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    int st = picosuit_take(p, data, len, used);
 
-    if (used == NULL || (data == NULL && len > 0)) {
-        return st;
-    }
-    *used = 0;
-    st = picosuit_enter(p);
     if (st != PICOSUIT_OK) {
         return st;
     }
@@ -6036,19 +5365,18 @@ int picosuit_feed(picosuit *p, const uint8_t *data, size_t len, size_t *used)
         st = PICOSUIT_E_STATE;
     } else if (p->state == ST_RECEIVE) {
         st = picosuit_receive(p, data, len, used);
-    } else if (p->state == ST_RUN || p->state == ST_DONE) {
+    } else if (p->state >= ST_RUN) {
         st = picosuit_drive(p, data, len, used);
     } else if (p->rx_state == RX_END && len > 0) {
-        st = fail(p, PICOSUIT_E_TRAILING, p->rx_off, 0);
+        st = fail(p, -PICOSUIT_E_TRAILING, p->rx_off, 0);
     } else {
         st = PICOSUIT_READY;
     }
     return picosuit_leave(p, st);
 }
 
-int picosuit_feed_end(picosuit *p)
-{
-    int st = picosuit_enter(p);
+int picosuit_feed_end(picosuit *p) {
+    int st = picosuit_enter(p, ST_ANY);
 
     if (st != PICOSUIT_OK) {
         return st;
@@ -6057,184 +5385,145 @@ int picosuit_feed_end(picosuit *p)
         st = PICOSUIT_E_STATE;
     } else if (p->rx_state != RX_END) {
         p->component = p->state == ST_RUN ? p->component : NO_COMPONENT;
-        st = fail(p, PICOSUIT_E_TRUNCATED, p->rx_off, 0);
+        st = fail(p, -PICOSUIT_E_TRUNCATED, p->rx_off, 0);
     } else {
-        st = p->state == ST_DONE   ? PICOSUIT_OK
+        st = p->state == ST_DONE  ? PICOSUIT_OK
              : p->state == ST_RUN ? PICOSUIT_FETCH
                                   : PICOSUIT_READY;
     }
     return picosuit_leave(p, st);
 }
 
-int picosuit_open(picosuit *p, const uint8_t *data, size_t len)
-{
+int picosuit_open(picosuit *p, const uint8_t *data, size_t len) {
     size_t used = 0;
     int st = PICOSUIT_E_ARG;
 
     if (data == NULL || len > 0xffffffffu) {
         return st;
     }
-    st = picosuit_enter(p);
+    st = picosuit_enter(p, ST_BIT(ST_RECEIVE));
     if (st != PICOSUIT_OK) {
         return st;
     }
-    if (p->state != ST_RECEIVE || (p->data == NULL && p->rx_off != 0)) {
-        st = PICOSUIT_E_STATE;
-        return picosuit_leave(p, st);
+    used = p->rx_off;
+    if (p->data == NULL && used != 0) {
+        return picosuit_leave(p, PICOSUIT_E_STATE);
     }
     p->data = data;
     p->data_len = (uint32_t)len;
-    used = p->rx_off;
     st = picosuit_receive(p, data, len, &used);
-    while (st == PICOSUIT_READY) { /* the structure of the rest, before anything is done */
+    while (st ==
+           PICOSUIT_READY) { /* the structure of the rest, before anything is done */
         st = rx_run(p, data, len, &used);
     }
     if (st == PICOSUIT_MORE) {
-        st = fail(p, PICOSUIT_E_TRUNCATED, p->rx_off, 0);
+        st = fail(p, -PICOSUIT_E_TRUNCATED, p->rx_off, 0);
     } else if (st == RX_ENDED) {
         st = PICOSUIT_READY;
     }
     return picosuit_leave(p, st);
 }
 
+static int picosuit_is_ready(const picosuit *p) {
+    return p->state >= ST_READY && p->state <= ST_DONE;
+}
+
 int picosuit_get_envelope(const picosuit *p, uint32_t off, uint8_t *buf, size_t cap,
-                          size_t *len)
-{
-    uint8_t head[7] = {0xd8, 0x6b, 0xa2, 0x02, 0, 0, 0};
-    uint8_t middle[4] = {0x03, 0, 0, 0};
-    const uint8_t *data = man_data(p);
+                          size_t *len) {
     put_writer w;
-    uint32_t i;
 
     *len = 0;
-    if (p->state < ST_READY || p->state > ST_DONE) {
+    if (!picosuit_is_ready(p)) {
         return PICOSUIT_E_STATE;
     }
-    w.buf = head;
-    w.cap = sizeof head;
-    w.len = 4;
-    put_head(&w, CBOR_BSTR, p->wrap_len);
-    for (i = 0; i < 4; i++) {
-        const uint8_t *part = i == 0 ? head : i == 1 ? data + p->wrap_pos
-                              : i == 2 ? middle
-                                       : data + p->man_pos;
-        size_t part_len = i == 0   ? w.len
-                          : i == 1 ? p->wrap_len
-                          : i == 2 ? w.len
-                                   : p->man_len;
-
-        if (off < part_len) {
-            size_t n = part_len - off < cap - *len ? part_len - off : cap - *len;
-
-            memcpy(buf + *len, part + off, n);
-            *len += n;
-            off = 0;
-        } else {
-            off -= (uint32_t)part_len;
-        }
-        if (i == 1) {
-            w.buf = middle;
-            w.cap = sizeof middle;
-            w.len = 1;
-            put_head(&w, CBOR_BSTR, p->man_len);
-        }
+    put_start(&w, buf, cap, off);
+    rep_envelope(p, &w);
+    if (off < w.len) {
+        *len = w.len - off < cap ? w.len - off : cap;
     }
     return PICOSUIT_OK;
 }
 
-int picosuit_get_info(const picosuit *p, picosuit_info *info)
-{
-    uint32_t i;
+int picosuit_get_info(const picosuit *p, picosuit_info *info) {
+    put_writer w;
 
     memset(info, 0, sizeof *info);
-    if (p->state < ST_READY || p->state > ST_DONE) {
+    if (!picosuit_is_ready(p)) {
         return PICOSUIT_E_STATE;
     }
+    put_start(&w, info->digest, 0, 0);
+    rep_envelope(p, &w);
     info->sequence = p->sequence;
     memcpy(info->digest, p->digest, 32);
-    info->envelope_len = 4u + (p->wrap_len < 24 ? 1u : p->wrap_len < 256 ? 2u : 3u) +
-                         p->wrap_len + 1u +
-                         (p->man_len < 24 ? 1u : p->man_len < 256 ? 2u : 3u) + p->man_len;
-    for (i = 0; i < p->signers; i++) {
-        info->rights |= p->rights[i];
-    }
+    info->envelope_len = (uint32_t)w.len;
+    info->rights = picosuit_rights(p);
     info->signer = p->signer[p->chosen < p->signers ? p->chosen : 0];
     info->components = p->components;
-    info->sections = p->sections;
+    info->sections = p->sections & 31u;
     return PICOSUIT_OK;
 }
 
-int picosuit_get_fetch(const picosuit *p, picosuit_fetch *fetch)
-{
+int picosuit_get_fetch(const picosuit *p, picosuit_fetch *fetch) {
     uint32_t len;
 
     memset(fetch, 0, sizeof *fetch);
     if (p->state != ST_RUN || p->want == WANT_NONE) {
         return PICOSUIT_E_STATE;
     }
-    fetch->uri = man_bytes_at(p, p->fetch_uri, &len);
+    fetch->uri = cbor_text(p, p->fetch_uri, &len);
     fetch->uri_len = (uint16_t)len;
-    fetch->args = man_bytes_at(p, p->fetch_args, &len);
+    fetch->args = cbor_text(p, p->fetch_args, &len);
     fetch->args_len = (uint16_t)len;
     fetch->offset = p->pay_off;
-    fetch->size = p->pay_wire;
-    fetch->passed = p->want == WANT_URI && !p->searched ? p->passed : 0;
-    fetch->where = p->want == WANT_URI ? PICOSUIT_WHERE_URI : PICOSUIT_WHERE_ENVELOPE;
+    fetch->size = pay_wire(p);
+    fetch->where = PICOSUIT_WHERE_ENVELOPE;
+    if (p->want == WANT_URI) {
+        fetch->where = PICOSUIT_WHERE_URI;
+        fetch->passed = p->searched ? 0 : p->passed;
+    }
     fetch->component = p->component;
     return PICOSUIT_OK;
 }
 
-int picosuit_payload(picosuit *p, const uint8_t *data, size_t len, size_t *used)
-{
-    int st = PICOSUIT_E_ARG;
+int picosuit_payload(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+    int st = picosuit_take(p, data, len, used);
 
-    if (used == NULL || (data == NULL && len > 0)) {
-        return st;
-    }
-    *used = 0;
-    st = picosuit_enter(p);
     if (st != PICOSUIT_OK) {
         return st;
     }
+    st = PICOSUIT_E_STATE;
     if (picosuit_is_streaming(p) && p->want == WANT_URI) {
         st = pay_push(p, data, len, used);
-    } else {
-        st = PICOSUIT_E_STATE;
     }
     return picosuit_leave(p, st);
 }
 
-int picosuit_payload_end(picosuit *p, int good)
-{
-    size_t used = 0;
-    int st = picosuit_enter(p);
+int picosuit_payload_end(picosuit *p, int good) {
+    int st = picosuit_enter(p, ST_BIT(ST_RUN));
 
     if (st != PICOSUIT_OK) {
         return st;
     }
     if (p->ending ? !good : !picosuit_is_streaming(p) || p->want != WANT_URI) {
-        st = PICOSUIT_E_STATE;
-    } else if (!good) {
-        st = pay_fail(p, PICOSUIT_E_FETCH);
-    } else {
-        if (!p->ending) {
-            p->phase = PAY_FLUSH;
-            p->ending = 1;
-        }
-        st = picosuit_drive(p, p->head, 0, &used);
+        return picosuit_leave(p, PICOSUIT_E_STATE);
     }
-    return picosuit_leave(p, st == PICOSUIT_MORE ? PICOSUIT_FETCH : st);
+    if (!good) {
+        return picosuit_leave(p, pay_fail(p, -PICOSUIT_E_FETCH));
+    }
+    if (!p->ending) {
+        p->phase = PAY_FLUSH;
+        p->ending = 1; /* AGAIN: repeat this very call */
+    }
+    return picosuit_go(p);
 }
 
-int picosuit_rewind(picosuit *p)
-{
-    int st = picosuit_enter(p);
+int picosuit_rewind(picosuit *p) {
+    int st = picosuit_enter(p, ST_BIT(ST_RUN));
 
     if (st != PICOSUIT_OK) {
         return st;
     }
-    if (p->data != NULL || p->state != ST_RUN ||
-        (p->want != WANT_ENVELOPE && !picosuit_is_streaming(p))) {
+    if (p->data != NULL || (p->want != WANT_ENVELOPE && !picosuit_is_streaming(p))) {
         st = PICOSUIT_E_STATE;
     } else {
         rx_start(p, 1);
@@ -6244,99 +5533,56 @@ int picosuit_rewind(picosuit *p)
     return picosuit_leave(p, st);
 }
 
-const picosuit_error *picosuit_last_error(const picosuit *p)
-{
+const picosuit_error *picosuit_last_error(const picosuit *p) {
     return &p->error;
 }
 
-int picosuit_report(const picosuit *p, uint8_t *buf, size_t cap, size_t *len)
-{
-    *len = 0;
+int picosuit_report(const picosuit *p, uint8_t *buf, size_t cap, size_t *len) {
 #if PICOSUIT_WITH_REPORT
-    {
-        put_writer w;
+    uint32_t uri_len;
+    const uint8_t *uri = cbor_text(p, p->uri_pos, &uri_len);
+    put_writer w;
 
-        if (p->magic != DEV_MAGIC) {
-            return PICOSUIT_E_STATE;
-        }
-        w.buf = buf;
-        w.cap = cap;
-        w.len = 0;
-        put_head(&w, CBOR_MAP, 3);
-        put_int(&w, 3);
-        put_head(&w, CBOR_ARRAY, 0); /* records went to the platform as they came */
-        put_int(&w, 4);
-        rep_result(p, &w);
-        put_int(&w, 99);
-        rep_reference(p, &w);
-        return rep_done(&w, len);
+    *len = 0;
+    if (p->magic != DEV_MAGIC) {
+        return PICOSUIT_E_STATE;
     }
+    put_start(&w, buf, cap, 0);
+    put_bytes(&w, (const uint8_t *)"\xa3\x03\x80\x04",
+              4); /* records went to the platform */
+    rep_result(p, &w);
+    /* [uri, SUIT_Digest], exactly as in the manifest and the wrapper. [R 4] CHOICE: empty
+     * text without reference-uri, an empty digest before one was received. */
+    put_bytes(&w, (const uint8_t *)"\x18\x63\x82", 3);
+    put_string(&w, CBOR_TSTR, uri, uri_len);
+    put_bytes(&w, (const uint8_t *)"\x82\x2f", 2);
+    put_string(&w, CBOR_BSTR, p->digest, p->has_digest ? 32 : 0);
+    return rep_done(&w, len);
 #else
     (void)p;
     (void)buf;
     (void)cap;
+    *len = 0;
     return PICOSUIT_E_UNSUPPORTED;
 #endif
 }
 
-int picosuit_capabilities(uint8_t *buf, size_t cap, size_t *len)
-{
-    *len = 0;
+int picosuit_capabilities(uint8_t *buf, size_t cap, size_t *len) {
 #if PICOSUIT_WITH_REPORT
-    {
-        static const int8_t algs[] = {-16, PICOSUIT_ALG_ED25519, PICOSUIT_ALG_EDDSA,
-#if PICOSUIT_WITH_MAC
-                                      PICOSUIT_ALG_HMAC256,
-#endif
-#if PICOSUIT_WITH_ENCRYPTION
-                                      PICOSUIT_ALG_ECDH_ES_A128KW, PICOSUIT_ALG_A128KW,
-                                      COSE_CHACHA20_POLY1305
-#endif
-        };
-        put_writer w;
-        int32_t i;
-        uint32_t n = 0;
+    put_writer w;
 
-        w.buf = buf;
-        w.cap = cap;
-        w.len = 0;
-        put_head(&w, CBOR_MAP, 4);
-        put_int(&w, 1); /* components: the platform's; the wildcard stands for them */
-        put_bytes(&w, (const uint8_t *)"\x81\x81\xf5", 3);
-        put_int(&w, 2);
-        for (i = 1; i <= 32; i++) {
-            n += chk_class(i) != CHK_UNKNOWN;
-        }
-        put_head(&w, CBOR_ARRAY, n);
-        for (i = 1; i <= 32; i++) {
-            if (chk_class(i) != CHK_UNKNOWN) {
-                put_int(&w, i);
-            }
-        }
-        put_int(&w, 3);
-        put_head(&w, CBOR_ARRAY, 14u - (PICOSUIT_WITH_ENCRYPTION ? 0 : 1u));
-        for (i = 1; i <= 25; i++) {
-            if ((man_is_parameter(i) && (i != MAN_ENCRYPTION || PICOSUIT_WITH_ENCRYPTION)) ||
-                i == MAN_STRICT_ORDER || i == MAN_SOFT_FAILURE) {
-                put_int(&w, i);
-            }
-        }
-        put_int(&w, 4);
-        put_head(&w, CBOR_ARRAY, sizeof algs);
-        for (n = 0; n < sizeof algs; n++) {
-            put_int(&w, algs[n]);
-        }
-        return rep_done(&w, len);
-    }
+    put_start(&w, buf, cap, 0);
+    put_bytes(&w, rep_capabilities, sizeof rep_capabilities);
+    return rep_done(&w, len);
 #else
     (void)buf;
     (void)cap;
+    *len = 0;
     return PICOSUIT_E_UNSUPPORTED;
 #endif
 }
 
-const char *picosuit_strerror(int code)
-{
+const char *picosuit_strerror(int code) {
 #if PICOSUIT_WITH_STRINGS
     static const struct {
         int code;
@@ -6405,15 +5651,14 @@ const char *picosuit_strerror(int code)
 #endif
 }
 
-uint32_t picosuit_version(void)
-{
+uint32_t picosuit_version(void) {
     return PICOSUIT_VERSION;
 }
 
-uint32_t picosuit_features(void)
-{
-    return PICOSUIT_WITH_ENCRYPTION | PICOSUIT_WITH_MAC << 1 | PICOSUIT_WITH_SEVERED << 2 |
-           PICOSUIT_WITH_INTEGRATED << 3 | PICOSUIT_WITH_SLOTS << 4 |
-           PICOSUIT_WITH_SWAP << 5 | PICOSUIT_WITH_REPORT << 6 | PICOSUIT_WITH_BOOT << 7 |
+uint32_t picosuit_features(void) {
+    return PICOSUIT_WITH_ENCRYPTION | PICOSUIT_WITH_MAC << 1 |
+           PICOSUIT_WITH_SEVERED << 2 | PICOSUIT_WITH_INTEGRATED << 3 |
+           PICOSUIT_WITH_SLOTS << 4 | PICOSUIT_WITH_SWAP << 5 |
+           PICOSUIT_WITH_REPORT << 6 | PICOSUIT_WITH_BOOT << 7 |
            PICOSUIT_WITH_STRINGS << 8;
 }

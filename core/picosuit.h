@@ -6,9 +6,9 @@
  * no recursion, no blocking. This header is the manual; docs/tutorial.md is the tour.
  *
  * The loop of a device, in words: read some bytes and feed them until READY; look at the
- * info; begin a procedure; run. On FETCH either feed on (where = ENVELOPE) or open the URI
- * and push its bytes as payload (where = URI). On AGAIN come back later with the same call.
- * On OK or a negative number: report and stop.
+ * info; begin a procedure; run. On FETCH either feed on (where = ENVELOPE) or open the
+ * URI and push its bytes as payload (where = URI). On AGAIN come back later with the same
+ * call. On OK or a negative number: report and stop.
  *
  * Plaintext of an encrypted payload reaches storage before its tag is known. It is good
  * only after end(good = 1); a port must never boot or keep what end(good = 0) closed.
@@ -24,32 +24,32 @@ extern "C" {
 #endif
 
 /* ---- Feature switches, 0 or 1: off means "refused as unsupported", never "ignored"; no
- *      switch changes the layout of a type (docs/sizes.md has what each one costs) ------- */
-#ifndef PICOSUIT_WITH_ENCRYPTION  /* encryption-info, X25519, AES key wrap, ChaCha20 */
+ *      switch changes the layout of a type (docs/sizes.md has what each one costs) */
+#ifndef PICOSUIT_WITH_ENCRYPTION /* encryption-info, X25519, AES key wrap, ChaCha20 */
 #define PICOSUIT_WITH_ENCRYPTION 1
 #endif
-#ifndef PICOSUIT_WITH_MAC         /* COSE_Mac0 with HMAC 256/256 */
+#ifndef PICOSUIT_WITH_MAC /* COSE_Mac0 with HMAC 256/256 */
 #define PICOSUIT_WITH_MAC 1
 #endif
-#ifndef PICOSUIT_WITH_SEVERED     /* severable members that stand in the envelope */
+#ifndef PICOSUIT_WITH_SEVERED /* severable members that stand in the envelope */
 #define PICOSUIT_WITH_SEVERED 1
 #endif
-#ifndef PICOSUIT_WITH_INTEGRATED  /* payloads inside the envelope */
+#ifndef PICOSUIT_WITH_INTEGRATED /* payloads inside the envelope */
 #define PICOSUIT_WITH_INTEGRATED 1
 #endif
-#ifndef PICOSUIT_WITH_SLOTS       /* condition component-slot */
+#ifndef PICOSUIT_WITH_SLOTS /* condition component-slot */
 #define PICOSUIT_WITH_SLOTS 1
 #endif
-#ifndef PICOSUIT_WITH_SWAP        /* directive swap */
+#ifndef PICOSUIT_WITH_SWAP /* directive swap */
 #define PICOSUIT_WITH_SWAP 0
 #endif
-#ifndef PICOSUIT_WITH_REPORT      /* SUIT_Report and capability report */
+#ifndef PICOSUIT_WITH_REPORT /* SUIT_Report and capability report */
 #define PICOSUIT_WITH_REPORT 1
 #endif
-#ifndef PICOSUIT_WITH_BOOT        /* boot journal (no code yet) */
+#ifndef PICOSUIT_WITH_BOOT /* boot journal (no code yet) */
 #define PICOSUIT_WITH_BOOT 1
 #endif
-#ifndef PICOSUIT_WITH_STRINGS     /* texts of picosuit_strerror */
+#ifndef PICOSUIT_WITH_STRINGS /* texts of picosuit_strerror */
 #define PICOSUIT_WITH_STRINGS 1
 #endif
 #ifndef PICOSUIT_EXPOSE_PRIMITIVES
@@ -61,20 +61,19 @@ extern "C" {
 #else
 #define PICOSUIT_MUST_CHECK
 #endif
-
 #define PICOSUIT_VERSION 0x000100u /* major, minor, patch: 8 bits each */
-
-/* ---- Limits; what exceeds one is refused with PICOSUIT_E_LIMIT ------------------------- */
+/* ---- Limits; what exceeds one is refused with PICOSUIT_E_LIMIT */
 #define PICOSUIT_MAX_BLOCKS 4u      /* authentication blocks in an envelope */
 #define PICOSUIT_MAX_PROTECTED 64u  /* bytes of a COSE protected header */
 #define PICOSUIT_MAX_COMPONENTS 32u /* components in a manifest */
 #define PICOSUIT_MAX_DEPTH 8u       /* nested sequences, the section itself included */
 #define PICOSUIT_MAX_URI 255u       /* bytes of a URI or integrated payload key */
 #define PICOSUIT_MAX_STEPS 2000u    /* commands executed in one procedure */
-#define PICOSUIT_MAX_STORED 65535u  /* envelope offset at which the last kept member ends */
+#define PICOSUIT_MAX_STORED                                                              \
+    65535u /* envelope offset at which the last kept member ends */
 
 /* ---- Status: 0 done, positive "not finished, this is what I need", negative failed for
- *      good. Numbers are stable and never reused. ---------------------------------------- */
+ *      good. Numbers are stable and never reused. */
 #define PICOSUIT_OK 0
 #define PICOSUIT_MORE 1  /* give me more bytes */
 #define PICOSUIT_READY 2 /* authenticated: look at the info, then begin */
@@ -84,15 +83,17 @@ extern "C" {
 /* use of this library */
 #define PICOSUIT_E_STATE (-1) /* call not allowed now, or made from inside a callback */
 #define PICOSUIT_E_ARG (-2)   /* NULL with a length, unknown procedure */
-#define PICOSUIT_E_ROOM (-3)  /* work buffer too small; error.label = bytes it needs so
-                                 far (after begin: in all) */
+#define PICOSUIT_E_ROOM                                                                  \
+    (-3) /* work buffer too small; error.label = bytes it needs so                       \
+            far (after begin: in all) */
 /* encoding (RFC 8949; deterministic encoding only) */
 #define PICOSUIT_E_CBOR (-10)      /* malformed, indefinite or not the shortest form */
 #define PICOSUIT_E_TYPE (-11)      /* well-formed, but another type is expected here */
 #define PICOSUIT_E_ORDER (-12)     /* map key not above the one before it (or twice) */
 #define PICOSUIT_E_BOUNDS (-13)    /* item longer than what contains it */
 #define PICOSUIT_E_TRUNCATED (-14) /* the envelope ends inside an item */
-#define PICOSUIT_E_TRAILING (-15)  /* bytes after the end of an item or of the envelope */
+#define PICOSUIT_E_TRAILING (-15)  /* bytes after the end of an item or of the envelope  \
+                                    */
 #define PICOSUIT_E_LIMIT (-16)     /* beyond a limit stated above, or a 32-bit value */
 #define PICOSUIT_E_VALUE (-17)     /* right type, but not a value allowed here */
 /* envelope and manifest members */
@@ -100,15 +101,18 @@ extern "C" {
 #define PICOSUIT_E_MEMBER (-21)  /* unknown or unsupported member; label = its key */
 #define PICOSUIT_E_MISSING (-22) /* required member absent; label = its key */
 #define PICOSUIT_E_VERSION (-23) /* manifest-version is not 1 */
-#define PICOSUIT_E_SEVERED (-24) /* severed member needed but absent, or not referenced */
+#define PICOSUIT_E_SEVERED (-24) /* severed member needed but absent, or not referenced  \
+                                  */
 /* authenticity */
-#define PICOSUIT_E_COSE (-30)     /* COSE structure or header not acceptable */
-#define PICOSUIT_E_ALG (-31)      /* algorithm not supported */
-#define PICOSUIT_E_AUTH (-32)     /* no authentication block verifies under a known key */
-#define PICOSUIT_E_DIGEST (-33)   /* manifest, severed member or payload differs from its
-                                     digest */
-#define PICOSUIT_E_RIGHTS (-34)   /* no verified key has the rights for this */
-#define PICOSUIT_E_ROLLBACK (-35) /* sequence number below what the device has confirmed */
+#define PICOSUIT_E_COSE (-30) /* COSE structure or header not acceptable */
+#define PICOSUIT_E_ALG (-31)  /* algorithm not supported */
+#define PICOSUIT_E_AUTH (-32) /* no authentication block verifies under a known key */
+#define PICOSUIT_E_DIGEST                                                                \
+    (-33)                       /* manifest, severed member or payload differs from its  \
+                                   digest */
+#define PICOSUIT_E_RIGHTS (-34) /* no verified key has the rights for this */
+#define PICOSUIT_E_ROLLBACK                                                              \
+    (-35) /* sequence number below what the device has confirmed */
 /* manifest, found by begin before the first effect */
 #define PICOSUIT_E_COMPAT (-40)    /* no vendor and class check in the shared sequence */
 #define PICOSUIT_E_COMPONENT (-41) /* component not known to the platform, or twice */
@@ -116,14 +120,15 @@ extern "C" {
 #define PICOSUIT_E_COMMAND (-43)   /* command not supported; label = the command */
 #define PICOSUIT_E_SHARED (-44)    /* command not allowed in the shared sequence */
 #define PICOSUIT_E_PARAM (-45)     /* parameter not supported; label = the parameter */
-#define PICOSUIT_E_SEQUENCE (-46)  /* sequence or list of sequences with too few elements */
-#define PICOSUIT_E_SOFT (-47)      /* soft-failure set outside try-each and run-sequence */
+#define PICOSUIT_E_SEQUENCE                                                              \
+    (-46)                     /* sequence or list of sequences with too few elements */
+#define PICOSUIT_E_SOFT (-47) /* soft-failure set outside try-each and run-sequence */
 /* execution */
-#define PICOSUIT_E_CONDITION (-50)   /* a condition is false; label = the condition */
-#define PICOSUIT_E_TRY (-51)         /* no alternative of a try-each succeeded */
-#define PICOSUIT_E_UNSET (-52)       /* directive without a parameter it needs (in label) */
-#define PICOSUIT_E_TRANSIENT (-53)   /* not possible with a transient component */
-#define PICOSUIT_E_STEPS (-54)       /* step budget used up */
+#define PICOSUIT_E_CONDITION (-50) /* a condition is false; label = the condition */
+#define PICOSUIT_E_TRY (-51)       /* no alternative of a try-each succeeded */
+#define PICOSUIT_E_UNSET (-52)     /* directive without a parameter it needs (in label) */
+#define PICOSUIT_E_TRANSIENT (-53) /* not possible with a transient component */
+#define PICOSUIT_E_STEPS (-54)     /* step budget used up */
 #define PICOSUIT_E_UNSUPPORTED (-55) /* the platform has no callback for this command */
 #define PICOSUIT_E_INVOKE (-56)      /* the invocation ended and nothing was invoked */
 /* payload; error.platform = payload position */
@@ -134,8 +139,7 @@ extern "C" {
 /* platform and primitives */
 #define PICOSUIT_E_PLATFORM (-70) /* a callback failed; error.platform = its answer */
 #define PICOSUIT_E_CRYPTO (-80)   /* a primitive refused its input (never in an error) */
-
-/* ---- Procedures, rights, kinds, sections ----------------------------------------------- */
+/* ---- Procedures, rights, kinds, sections */
 #define PICOSUIT_UPDATE 1    /* payload-fetch, install, validate */
 #define PICOSUIT_INVOKE 2    /* validate, load, invoke */
 #define PICOSUIT_UNINSTALL 4 /* with trust domains only: E_MEMBER for now */
@@ -146,20 +150,23 @@ extern "C" {
 #define PICOSUIT_RIGHT_KEYS 8u        /* may write a component of kind KEYS */
 #define PICOSUIT_RIGHT_ANY_DEVICE 16u /* manifest needs no vendor and class check */
 
-#define PICOSUIT_PURPOSE_VERIFY 1  /* key(): signatures, ALG_ED25519 and others */
-#define PICOSUIT_PURPOSE_MAC 2     /* key(): COSE_Mac0, ALG_HMAC256 */
-#define PICOSUIT_PURPOSE_DECRYPT 3 /* key(): recipients, ALG_ECDH_ES_A128KW or ALG_A128KW */
+#define PICOSUIT_PURPOSE_VERIFY 1 /* key(): signatures, ALG_ED25519 and others */
+#define PICOSUIT_PURPOSE_MAC 2    /* key(): COSE_Mac0, ALG_HMAC256 */
+#define PICOSUIT_PURPOSE_DECRYPT                                                         \
+    3 /* key(): recipients, ALG_ECDH_ES_A128KW or ALG_A128KW */
 
-#define PICOSUIT_STORED 0u    /* component kind: image-match reads it back */
-#define PICOSUIT_TRUSTED 1u   /* the digest computed while writing may answer instead */
-#define PICOSUIT_TRANSIENT 2u /* stores nothing: fetch into it is done by the copy from it */
+#define PICOSUIT_STORED 0u  /* component kind: image-match reads it back */
+#define PICOSUIT_TRUSTED 1u /* the digest computed while writing may answer instead */
+#define PICOSUIT_TRANSIENT                                                               \
+    2u /* stores nothing: fetch into it is done by the copy from it */
 #define PICOSUIT_KIND_KEYS 8u /* added to a kind: writing it needs RIGHT_KEYS */
 
-#define PICOSUIT_ID_VENDOR 1   /* identity(): 16-byte UUID */
-#define PICOSUIT_ID_CLASS 2    /* 16-byte UUID */
-#define PICOSUIT_ID_DEVICE 24  /* 16-byte UUID */
-#define PICOSUIT_ID_PEN 112    /* vendor as CBOR tag 112 relative OID: buf[0] = its length
-                                  (1..15), then the bytes, rest zero */
+#define PICOSUIT_ID_VENDOR 1  /* identity(): 16-byte UUID */
+#define PICOSUIT_ID_CLASS 2   /* 16-byte UUID */
+#define PICOSUIT_ID_DEVICE 24 /* 16-byte UUID */
+#define PICOSUIT_ID_PEN                                                                  \
+    112 /* vendor as CBOR tag 112 relative OID: buf[0] = its length                      \
+           (1..15), then the bytes, rest zero */
 
 #define PICOSUIT_SECTION_SHARED 3u /* error.section, record.section: shared sequence */
 
@@ -169,15 +176,17 @@ extern "C" {
 #define PICOSUIT_ALG_ECDH_ES_A128KW (-29)
 #define PICOSUIT_ALG_EDDSA (-8) /* only if the key says so */
 
-#define PICOSUIT_VERIFIED 0x5afe   /* verify(): the signature is good; all else: it is not */
-#define PICOSUIT_NO_FLOOR 0x0f10   /* sequence(): nothing was ever confirmed */
-#define PICOSUIT_FIXED 0xffffffffu /* size(): stored length is not recorded (plain memory) */
-#define PICOSUIT_UNKNOWN 0xffffffffu /* begin(), get_fetch(): size not known beforehand */
+#define PICOSUIT_VERIFIED                                                                \
+    0x5afe /* verify(): the signature is good; all else: it is not */
+#define PICOSUIT_NO_FLOOR 0x0f10 /* sequence(): nothing was ever confirmed */
+#define PICOSUIT_FIXED                                                                   \
+    0xffffffffu /* size(): stored length is not recorded (plain memory) */
+#define PICOSUIT_UNKNOWN 0xffffffffu /* begin(), get_fetch(): size not known beforehand  \
+                                      */
 
 #define PICOSUIT_WHERE_ENVELOPE 1u /* feed on, the payload may be in the envelope */
 #define PICOSUIT_WHERE_URI 2u      /* open f.uri and push its bytes from f.offset on */
-
-/* ---- Types ----------------------------------------------------------------------------- */
+/* ---- Types */
 
 /* A key the platform holds. It is bound to one algorithm and to what it may authorise. */
 typedef struct {
@@ -188,7 +197,6 @@ typedef struct {
     uint16_t key_len;   /* bytes */
     uint16_t id;        /* the platform's number of this key, given back as `signer` */
 } picosuit_key;
-
 /* The first failure: it sticks until picosuit_init. */
 typedef struct {
     uint32_t offset;   /* byte in the envelope, see "Where an error is" below */
@@ -198,18 +206,16 @@ typedef struct {
     uint8_t section;   /* manifest key of the section (3 = shared sequence), 0 = none */
     uint8_t component; /* component index in the manifest, 255 = none */
 } picosuit_error;
-
-/* Where an error is. Offsets count from the first byte of the envelope, for severed members
- * too; decided when the last byte of an item's head arrives, so splits do not matter.
- *   malformed, unexpected type, beyond its container, out of order: first byte of the
- *     item's head (for order: of the second key)
- *   required member missing: first byte of the item in its place, or the end of the map
- *   truncated: number of bytes received; trailing: first byte too many
- *   no block verifies (AUTH, ALG): first byte of key 2's value
- *   manifest or severed digest wrong, rights, COMPAT: head of that byte string (key 3's)
- *   floor: the sequence number; static check, condition, directive: the command label
+/* Where an error is. Offsets count from the first byte of the envelope, for severed
+ * members too; decided when the last byte of an item's head arrives, so splits do not
+ * matter. malformed, unexpected type, beyond its container, out of order: first byte of
+ * the item's head (for order: of the second key) required member missing: first byte of
+ * the item in its place, or the end of the map truncated: number of bytes received;
+ * trailing: first byte too many no block verifies (AUTH, ALG): first byte of key 2's
+ * value manifest or severed digest wrong, rights, COMPAT: head of that byte string (key
+ * 3's) floor: the sequence number; static check, condition, directive: the command label
  *   parameter unknown, unsupported, of a forbidden value: its key
- *   payload tag, wrap, length, source: label of the write, copy or fetch that runs        */
+ *   payload tag, wrap, length, source: label of the write, copy or fetch that runs */
 
 /* What FETCH wants. Pointers are valid until the next call with the same context. */
 typedef struct {
@@ -218,26 +224,25 @@ typedef struct {
     uint32_t offset;     /* first payload byte wanted now; > 0 after an interruption */
     uint32_t size;       /* bytes of the whole payload on the wire, or PICOSUIT_UNKNOWN */
     uint32_t passed;     /* 0, or envelope offset from which payload members went by:
-                            if the envelope can be sent again, picosuit_rewind finds them */
+                            if it can be sent again, picosuit_rewind finds them */
     uint16_t uri_len;    /* 1..PICOSUIT_MAX_URI */
     uint16_t args_len;
-    uint8_t where;       /* PICOSUIT_WHERE_* */
-    uint8_t component;   /* index in the manifest of the component that will be written */
-    uint16_t reserved;   /* 0 */
+    uint8_t where;     /* PICOSUIT_WHERE_* */
+    uint8_t component; /* index in the manifest of the component that will be written */
+    uint16_t reserved; /* 0 */
 } picosuit_fetch;
-
 /* What was authenticated. */
 typedef struct {
     uint64_t sequence;     /* manifest sequence number */
     uint8_t digest[32];    /* SHA-256 of the manifest byte string, head included */
     uint32_t envelope_len; /* bytes that picosuit_get_envelope delivers */
     uint32_t rights;       /* union of the rights of the keys that verified */
-    uint16_t signer;       /* id of the chosen key after begin; before: of the first verified */
-    uint8_t components;    /* number of components */
-    uint8_t sections;      /* bits 0..4: validate, load, invoke, payload-fetch, install */
+    uint16_t signer; /* id of the chosen key after begin; before: of the first verified */
+    uint8_t components; /* number of components */
+    uint8_t sections;   /* bits 0..4: validate, load, invoke, payload-fetch, install */
+    uint32_t reserved;  /* 0 */
 } picosuit_info;
-
-/* One event for the port's log: a command whose reporting policy asks for it. */
+/* One event for the port's log: a command with a reporting policy. */
 typedef struct {
     uint32_t offset;   /* bytes into the section at which the command label stands */
     int32_t label;     /* command */
@@ -247,27 +252,27 @@ typedef struct {
     uint8_t policy;    /* the command's reporting policy, 0..15 */
     uint8_t reserved;  /* 0 */
 } picosuit_record;
-
 /* The platform: facts, never verdicts. Each callback returns 0 or the documented positive
- * answer; PICOSUIT_AGAIN means "nothing happened, ask me the same again"; a negative number
- * stops everything and appears in error.platform. A callback must not call back into the
- * same context. Pointers given to it live only during the call. `component` is the handle
- * that `component` gave. A missing (NULL) callback refuses what needs it. */
+ * answer; PICOSUIT_AGAIN means "nothing happened, ask me the same again"; a negative
+ * number stops everything and appears in error.platform. A callback must not call back
+ * into the same context. Pointers given to it live only during the call. `component` is
+ * the handle that `component` gave. A missing (NULL) callback refuses what needs it. */
 typedef struct {
     /* The n-th (0..) candidate key for a purpose. kid NULL: the sender gave none.
      * Returns 1 and *out filled, or 0 when there are no more. */
     int (*key)(void *dev, int purpose, unsigned n, const uint8_t *kid, size_t kid_len,
                picosuit_key *out);
-    /* Handle (0..254) and kind of a component; id is its encoded identifier (CBOR array of
-     * byte strings); signer is picosuit_key.id. Returns 1 known, 0 unknown,
+    /* Handle (0..254) and kind of a component; id is its encoded identifier (CBOR array
+     * of byte strings); signer is picosuit_key.id. Returns 1 known, 0 unknown,
      * PICOSUIT_E_RIGHTS not for this signer. */
     int (*component)(void *dev, unsigned signer, const uint8_t *id, size_t id_len,
                      uint8_t *handle, uint8_t *kind);
     /* The n-th (0..) identifier the device asserts for a component; what = PICOSUIT_ID_*.
      * Returns 1 and buf filled (16 bytes), or 0 when there are no more. */
     int (*identity)(void *dev, unsigned component, int what, unsigned n, uint8_t *buf);
-    /* UPDATE: the slot `begin` will write (never the running or the confirmed one); INVOKE:
-     * the slot whose manifest was opened; constant within a procedure. Returns 0. */
+    /* UPDATE: the slot `begin` will write (never the running or the confirmed one);
+     * INVOKE: the slot whose manifest was opened; constant within a procedure. Returns 0.
+     */
     int (*slot)(void *dev, unsigned component, int procedure, uint32_t *out);
     /* Bytes stored (0: nothing complete; PICOSUIT_FIXED: not recorded) and the most that
      * fits. Returns 0. */
@@ -298,14 +303,12 @@ typedef struct {
     /* Optional: takes one record. Its answer is ignored. */
     int (*record)(void *dev, const picosuit_record *record);
 } picosuit_platform;
-
 /* SHA-256 in progress (FIPS 180-4). */
 typedef struct {
     uint64_t len;    /* bytes hashed so far */
     uint32_t h[8];   /* chaining value */
     uint8_t buf[64]; /* bytes of the block being filled: len % 64 of them */
 } picosuit_sha256_ctx;
-
 /* ChaCha20-Poly1305 in progress (RFC 8439). */
 typedef struct {
     uint32_t key[8];   /* ChaCha20 key */
@@ -317,283 +320,252 @@ typedef struct {
     uint32_t len;      /* ciphertext bytes absorbed */
     uint8_t buf[16];   /* partial block: len % 16 of them */
 } picosuit_aead_ctx;
-
-/* The processor: visible so that it can be placed, hands off. It holds no pointer into
- * itself, so it may be moved, or kept through deep sleep (picosuit_relocate sets the outer
- * pointers again). All bytes zero before the first picosuit_init. Small and often used
- * members come first, where Thumb-1 loads and stores reach them: bytes in the first 32,
- * half-words in the first 64, words in the first 128. */
+/* What is being read: the one reader of the processor. */
 typedef struct {
-    uint8_t component;      /* index the command works on, 255: none */
-    uint8_t phase;          /* progress inside it */
-    uint8_t member;         /* current envelope member */
-    uint8_t state;          /* life cycle */
-    uint8_t sub;            /* progress inside a phase */
+    const uint8_t *data;
+    uint32_t pos;   /* next byte */
+    uint32_t end;   /* end of the innermost container, pos <= end */
+    uint32_t head;  /* where the last head began */
+    uint32_t val;   /* argument of the last head, low 32 bits */
+    uint32_t hi;    /* high 32 bits */
+    uint32_t delta; /* envelope offset of data[0] (modulo 2^32) */
+} picosuit_reader;
+/* A sequence being executed. All positions count from the first byte of the envelope, or
+ * of what is kept of it in work. */
+typedef struct {
+    uint8_t at;      /* which of the selected components is current */
+    uint8_t flags;   /* how components are selected; what kind of sequence it is */
+    uint16_t pos;    /* label of the current command */
+    uint16_t end;    /* end of the sequence */
+    uint16_t index;  /* component, or position of the array of selected ones */
+    uint16_t preset; /* component that was selected when it was entered */
+    uint16_t alt;    /* try-each: the next alternative */
+    uint16_t alts;   /* alternatives left, nil included */
+} picosuit_frame;
+/* The processor: visible so that it can be placed, hands off. It holds no pointer into
+ * itself that outlives a call, so it may be moved, or kept through deep sleep
+ * (picosuit_relocate sets the outer pointers again). All bytes zero before the first
+ * picosuit_init. Small and often used members come first, where Thumb-1 loads and stores
+ * reach them: bytes in the first 32, half-words in the first 64, words below 128. */
+typedef struct {
+    uint8_t component; /* index the command works on, 255: none */
+    uint8_t phase;     /* progress inside it */
+    uint8_t member;    /* current envelope member */
+    uint8_t state;     /* life cycle */
+    uint8_t sub;       /* progress inside a phase */
     uint8_t pay_flags;
-    uint8_t want;           /* where payload bytes come from */
-    uint8_t block_n;        /* bytes in block */
-    uint8_t rx_state;       /* receiver */
-    uint8_t depth;          /* frames in use */
-    uint8_t components;     /* number of components */
-    uint8_t procedure;      /* PICOSUIT_UPDATE or _INVOKE */
-    uint8_t section;        /* its manifest key, 3: shared sequence, 0: none */
-    uint8_t chosen;         /* which of them authorises the procedure */
-    uint8_t rx_sink;        /* what happens to content */
-    uint8_t sections;       /* bit for each section that is there */
-    uint8_t signers;        /* number of verified keys */
-    uint8_t key_len;        /* payload key: its length, order, equality with the wanted */
-    uint8_t started;        /* it was counted */
-    uint8_t trusted;        /* component `running` answers for, 255: none */
-    uint8_t busy;           /* inside a call */
-    uint8_t head_n;         /* its bytes so far */
-    uint8_t rx_skip;        /* only payloads are looked for */
-    uint8_t place;          /* next sequence of the procedure, 0..6 */
-    uint8_t depth_max;      /* most that the procedure can use */
-    uint8_t open;           /* component between begin and end, 255: none */
+    uint8_t want;       /* where payload bytes come from */
+    uint8_t block_n;    /* bytes in block */
+    uint8_t rx_state;   /* receiver */
+    uint8_t depth;      /* nested sequences, 0: no section is entered */
+    uint8_t components; /* number of components */
+    uint8_t procedure;  /* PICOSUIT_UPDATE or _INVOKE */
+    uint8_t section;    /* its manifest key, 3: shared sequence, 0: none */
+    uint8_t chosen;     /* which of them authorises the procedure */
+    uint8_t rx_sink;    /* what happens to content */
+    uint8_t sections;   /* bit for each section that is there, and 5: shared sequence */
+    uint8_t signers;    /* number of verified keys */
+    uint8_t key_len;    /* payload key: its length, order, equality with the wanted */
     uint8_t key_order;
     uint8_t key_match;
-    uint8_t has_shared;     /* there is a shared sequence */
-    uint8_t policy;         /* its reporting policy */
-    uint8_t pay_source;     /* handle of the component copied from */
-    uint8_t tag_n;          /* bytes in tag */
-    uint16_t used;          /* bytes of work in use by envelope parts */
+    uint8_t started;    /* the command was counted */
+    uint8_t handle;     /* of `component` */
+    uint8_t kind;       /* of `component` */
+    uint8_t trusted;    /* component `running` answers for, 255: none */
+    uint8_t busy;       /* inside a call */
+    uint8_t head_n;     /* its bytes so far */
+    uint8_t rx_skip;    /* only payloads are looked for */
+    uint8_t place;      /* next sequence of the procedure, 0..6 */
+    uint8_t depth_max;  /* most that the procedure can use */
+    uint8_t open;       /* handle between begin and end, 255: none */
+    picosuit_frame f;   /* sequence being executed */
+    uint16_t used;      /* bytes of work in use by envelope parts */
+    uint16_t key_pos;   /* where payload keys are kept in work */
+    uint16_t fetch_uri; /* fetch being served: its uri value */
+    uint16_t wrap_pos;  /* authentication wrapper */
     uint16_t wrap_len;
+    uint16_t man_pos; /* manifest */
     uint16_t man_len;
-    uint16_t wrap_pos;      /* authentication wrapper */
-    uint16_t members;       /* pairs of the envelope map still to come */
-    uint16_t man_pos;       /* manifest */
-    uint16_t shared_pos;    /* shared sequence */
-    uint16_t key_pos;       /* where payload keys are kept in work */
-    uint16_t fetch_uri;     /* fetch being served: its uri value */
-    uint16_t fetch_args;    /* its fetch-arguments value, 0: none */
-    uint16_t shared_len;
-    uint16_t frame_pos;     /* where frames start in work */
-    uint16_t cmd_pos;       /* label of the command being executed */
-    uint16_t steps;         /* budget left */
-    uint16_t comp_pos;      /* components array */
-    uint16_t comp_tab;      /* where the component table starts in work */
+    uint16_t body_pos;   /* where the current member is kept */
+    uint16_t members;    /* pairs of the envelope map still to come */
+    uint16_t fetch_args; /* its fetch-arguments value, 0: none */
+    picosuit_reader r;
+    uint32_t step_off; /* progress inside the command being executed */
+    uint32_t pay_off;  /* wire bytes taken so far */
+    uint32_t pay_size; /* plaintext bytes expected, or PICOSUIT_UNKNOWN */
+    uint32_t rx_off;   /* envelope bytes consumed */
+    uint32_t rx_left;  /* content bytes of the item still to come */
+    uint32_t at;       /* offset an error of the current command would get */
+    int32_t label;     /* and its label */
     const picosuit_platform *platform;
-    const uint8_t *data;    /* open: the envelope; feed: NULL */
+    const uint8_t *data; /* open: the envelope; feed: NULL */
     void *dev;
-    uint8_t *work;          /* caller's buffer */
-    uint32_t step_off;      /* progress inside the command being executed */
-    uint32_t pay_off;       /* wire bytes taken so far */
-    uint32_t rx_off;        /* envelope bytes consumed */
-    uint32_t pay_size;      /* plaintext bytes expected, or PICOSUIT_UNKNOWN */
-    uint32_t rx_left;       /* content bytes of the item still to come */
-    uint32_t at;            /* offset an error of the current command would get */
-    int32_t label;          /* and its label */
-    uint32_t pay_wire;      /* bytes on the wire, or PICOSUIT_UNKNOWN */
-    uint32_t pay_have;      /* bytes that begin found in place */
-    uint32_t rx_head;       /* offset of the head being read */
-    uint32_t man_head;      /* and of its byte string head */
-    uint32_t work_len;      /* bytes */
-    uint32_t magic;         /* tells an initialised context from zeroes */
-    uint32_t verified;      /* 32-bit pattern: authenticated */
-    uint32_t data_len;      /* open: bytes of the envelope */
-    uint32_t rx_key;        /* offset of the current payload key */
-    uint32_t rx_prev;       /* open: offset of the bytes of the payload key before */
-    uint32_t passed;        /* offset of the first payload key passed by, 0: none */
-    uint32_t man_base;      /* envelope offset of the manifest's content */
-    uint32_t seq_off;       /* and of the sequence number */
-    uint32_t pay_room;      /* bytes the component can hold */
-    uint32_t step_size;     /* bytes to hash; check-content: all ones while equal */
-    uint32_t written;       /* a bit for each component that the procedure may write */
-    uint32_t trusted_len;   /* bytes `running` covers */
+    uint8_t *work;        /* caller's buffer */
+    uint32_t rx_head;     /* offset of the head being read */
+    uint32_t work_len;    /* bytes */
+    uint32_t magic;       /* tells an initialised context from zeroes */
+    uint32_t verified;    /* 32-bit pattern: authenticated */
+    uint32_t data_len;    /* open: bytes of the envelope */
+    uint32_t rx_key;      /* offset of the last whole payload key */
+    uint32_t passed;      /* offset of the first payload key passed by, 0: none */
+    uint32_t limit;       /* bytes the component can hold; bytes being compared */
+    uint32_t trusted_len; /* bytes `running` covers */
+    uint32_t written;     /* a bit for each component that the procedure may write */
     picosuit_error error;
-    uint64_t sequence;      /* manifest sequence number */
+    uint64_t sequence; /* manifest sequence number */
     picosuit_sha256_ctx sha;
     union {
         picosuit_aead_ctx aead; /* payload being decrypted */
         uint8_t msg[120];       /* Sig_structure being checked */
     } u;
-    uint8_t block[64];      /* payload bytes on the way to write; bytes read back */
-    uint8_t digest[32];     /* manifest digest, authentic once `verified` says so */
-    uint8_t running[32];    /* digest computed while writing */
-    uint8_t tag[16];        /* tag received */
-    uint16_t signer[4];     /* ids of the keys that verified */
-    uint16_t rights[4];     /* their rights */
-    uint16_t sec_pos[5];    /* sections validate, load, invoke, payload-fetch, install */
-    uint16_t sec_len[5];    /* bytes */
-    uint16_t sec_delta[2];  /* severed payload-fetch, install: offset - position; 0: not */
-    uint16_t uri_pos;       /* reference-uri, 0: none */
-    uint8_t head[9];        /* item head being collected */
-    uint8_t has_digest;     /* digest was received */
-    uint8_t is_compatible;  /* shared sequence checks vendor and class */
-    uint8_t sec_index;      /* its index in sec_pos */
-    uint8_t in_shared;      /* shared sequence before it */
-    uint8_t ending;         /* payload_end said AGAIN: it may be repeated */
-    uint8_t need;           /* rights the procedure needs */
-    uint8_t has_invoked;    /* invoke was called */
-    uint8_t searched;       /* the whole envelope was searched for the current uri */
+    uint8_t block[64];   /* payload bytes on the way to write; bytes read back; secrets */
+    uint8_t digest[32];  /* manifest digest, authentic once `verified` says so */
+    uint8_t running[32]; /* digest computed while writing */
+    uint8_t tag[16];     /* tag received */
+    uint16_t signer[4];  /* ids of the keys that verified */
+    uint8_t rights[4];   /* their rights */
+    uint16_t sec_pos[8]; /* sections and severable members, as man_members has them */
+    uint16_t sec_len[6]; /* bytes */
+    uint16_t sec_delta[2]; /* severed payload-fetch, install: offset - position; 0: not */
+    uint16_t man_base;     /* envelope offset of the manifest's content */
+    uint16_t seq_pos;      /* sequence number */
+    uint16_t uri_pos;      /* reference-uri, 0: none */
+    uint16_t steps;        /* budget left */
+    uint16_t comp_pos;     /* first component identifier */
+    uint8_t head[9];       /* item head being collected */
+    uint8_t policy;      /* reporting policy of the command, until its record was given */
+    uint8_t pay_source;  /* handle of the component copied from */
+    uint8_t has_digest;  /* digest was received */
+    uint8_t ending;      /* payload_end said AGAIN: it may be repeated */
+    uint8_t need;        /* rights the procedure needs */
+    uint8_t has_invoked; /* invoke was called */
+    uint8_t searched;    /* the whole envelope was searched for the current uri */
+    uint8_t reserved[2]; /* 0 */
 } picosuit;
-
 /* Bytes of work: wrapper and manifest are content lengths; add kept severed sequences and
  * the longest payload key (if there are several) to `manifest`; depth counts nested
  * sequences, the section included. For picosuit_open wrapper and manifest are 0. */
 #define PICOSUIT_COMPONENT_SIZE 28u
 #define PICOSUIT_FRAME_SIZE 14u
-#define PICOSUIT_WORK(wrapper, manifest, components, depth)                                \
-    ((wrapper) + (manifest) + (components) * PICOSUIT_COMPONENT_SIZE +                     \
-     (depth) * PICOSUIT_FRAME_SIZE)
+#define PICOSUIT_WORK(wrapper, manifest, components, depth)                              \
+    ((wrapper) + (manifest) + (components)*PICOSUIT_COMPONENT_SIZE +                     \
+     (depth)*PICOSUIT_FRAME_SIZE)
 
-/* ---- Functions, in the order a program calls them -------------------------------------- */
+/* ---- Functions, in the order a program calls them */
 
 /* picosuit_init - start, or start over
- *
  * Also the only way out of an error. A component left open is closed with end(good = 0).
- *
  *   p               out     context; all zero before its first use
  *   platform        in      callbacks, must outlive the context
  *   dev             in      first argument of every callback
  *   work, work_len  in      caller's memory, see PICOSUIT_WORK; belongs to p until OK
- *
  * Returns  PICOSUIT_OK, _AGAIN (from end); PICOSUIT_E_ARG
  */
 PICOSUIT_MUST_CHECK int picosuit_init(picosuit *p, const picosuit_platform *platform,
                                       void *dev, uint8_t *work, size_t work_len);
-
 /* picosuit_relocate - new addresses after sleep or a copy; everything else goes on
- *
  *   work, data      in      same content as before; data only after picosuit_open
  */
 void picosuit_relocate(picosuit *p, const picosuit_platform *platform, void *dev,
                        uint8_t *work, const uint8_t *data);
-
 /* picosuit_feed - take the next bytes of an envelope
- *
  * Signature first, then the manifest's digest, then parsing. During a FETCH from the
  * envelope it feeds the payload and goes on running the procedure.
- *
  *   data, len  in      any split, 1 byte is fine; data may be NULL if len is 0
  *   used       out     bytes taken, 0..len; fewer than len only with READY, FETCH, AGAIN
- *
  * Returns  PICOSUIT_MORE, _READY, _FETCH, _AGAIN, _OK (procedure done); any error
  * Source   [M 8.2], [M 8.3]
  */
 PICOSUIT_MUST_CHECK int picosuit_feed(picosuit *p, const uint8_t *data, size_t len,
                                       size_t *used);
-
 /* picosuit_feed_end - no more bytes will come
- *
  * Returns  what picosuit_feed returned last, if the envelope is complete;
  *          PICOSUIT_E_TRUNCATED at the number of bytes received
  */
 PICOSUIT_MUST_CHECK int picosuit_feed_end(picosuit *p);
-
 /* picosuit_open - the same for a whole envelope in memory that nobody can change
- *
- * data must stay there, unchanged, until the procedure is over. Nothing is copied; payload
- * members are found in any order.
- *
+ * data must stay there, unchanged, until the procedure is over. Nothing is copied;
+ * payload members are found in any order.
  * Returns  PICOSUIT_READY, _AGAIN (call again with the same arguments); any error of feed
  */
 PICOSUIT_MUST_CHECK int picosuit_open(picosuit *p, const uint8_t *data, size_t len);
-
 /* picosuit_get_envelope - bytes of the severed envelope: tag, wrapper, manifest
- *
  * What a port stores with the image and boots from. From READY on, also after OK.
- *
  *   off        in      first byte wanted
  *   buf, cap   out     memory for them
  *   len        out     bytes delivered: min(cap, envelope_len - off)
- *
  * Returns  PICOSUIT_OK; PICOSUIT_E_STATE
  */
-PICOSUIT_MUST_CHECK int picosuit_get_envelope(const picosuit *p, uint32_t off, uint8_t *buf,
-                                              size_t cap, size_t *len);
-
+PICOSUIT_MUST_CHECK int picosuit_get_envelope(const picosuit *p, uint32_t off,
+                                              uint8_t *buf, size_t cap, size_t *len);
 /* picosuit_get_info - what was authenticated, before deciding to act. From READY on.
- *
  * Returns  PICOSUIT_OK; PICOSUIT_E_STATE
  */
 PICOSUIT_MUST_CHECK int picosuit_get_info(const picosuit *p, picosuit_info *info);
-
 /* picosuit_begin - choose a procedure
- *
  * Checks the rights, every sequence of the procedure (all alternatives), the components
  * and the sequence number. Touches nothing. A second procedure may follow after OK.
- *
  *   procedure  in      PICOSUIT_UPDATE or PICOSUIT_INVOKE
- *
  * Returns  PICOSUIT_OK, _AGAIN; PICOSUIT_E_RIGHTS, _E_COMPAT, _E_ROLLBACK, _E_SEVERED,
  *          _E_COMMAND, _E_PARAM and the other static errors, _E_ROOM, _E_PLATFORM
  * Source   [M 6.2], [M 8.4.5]
  */
 PICOSUIT_MUST_CHECK int picosuit_begin(picosuit *p, int procedure);
-
-/* picosuit_run - execute until done, until payload bytes are wanted, or until the platform
- * was not ready
- *
+/* picosuit_run - execute until done, until payload bytes are wanted, or until the
+ * platform was not ready
  * Returns  PICOSUIT_OK (done), _FETCH, _AGAIN; any error of execution
  * Source   [M 6.4]
  */
 PICOSUIT_MUST_CHECK int picosuit_run(picosuit *p);
-
-/* picosuit_get_fetch - what FETCH wants, and from which offset. After a lost connection it
- * tells where to go on.
- *
+/* picosuit_get_fetch - what FETCH wants, and from which offset. After a lost connection
+ * it tells where to go on.
  * Returns  PICOSUIT_OK; PICOSUIT_E_STATE when nothing is wanted
  */
 PICOSUIT_MUST_CHECK int picosuit_get_fetch(const picosuit *p, picosuit_fetch *fetch);
-
 /* picosuit_payload - the next payload bytes, any split (where = URI)
- *
  *   used       out     bytes taken; fewer than len only with AGAIN
- *
  * Returns  PICOSUIT_MORE, _AGAIN; PICOSUIT_E_LENGTH, _E_CAPACITY, _E_PLATFORM, _E_STATE
  */
 PICOSUIT_MUST_CHECK int picosuit_payload(picosuit *p, const uint8_t *data, size_t len,
                                          size_t *used);
-
 /* picosuit_payload_end - all bytes were given (good = 1), or the source is lost for good
  * (good = 0). Closes the component and goes on running.
- *
  * Returns  as picosuit_run; PICOSUIT_E_FETCH, _E_LENGTH, _E_DECRYPT
  */
 PICOSUIT_MUST_CHECK int picosuit_payload_end(picosuit *p, int good);
-
 /* picosuit_rewind - the envelope will be sent again from its first byte; only payload
  * members are looked for. Allowed while FETCH is pending.
- *
  * Returns  PICOSUIT_OK; PICOSUIT_E_STATE
  */
 PICOSUIT_MUST_CHECK int picosuit_rewind(picosuit *p);
-
 /* picosuit_last_error - the error that sticks; code 0 if there is none. Valid as p is. */
 const picosuit_error *picosuit_last_error(const picosuit *p);
-
 /* picosuit_report - SUIT_Report as CBOR, at any time
- *
  *   buf, cap   out     200 bytes are enough without a long reference-uri
  *   len        out     bytes written
- *
  * Returns  PICOSUIT_OK; PICOSUIT_E_ROOM (len = bytes needed); PICOSUIT_E_UNSUPPORTED
  * Source   draft-ietf-suit-report
  */
 PICOSUIT_MUST_CHECK int picosuit_report(const picosuit *p, uint8_t *buf, size_t cap,
                                         size_t *len);
-
 /* picosuit_capabilities - SUIT_Capability_Report of what was compiled in; as report */
 PICOSUIT_MUST_CHECK int picosuit_capabilities(uint8_t *buf, size_t cap, size_t *len);
-
 /* picosuit_strerror - short English text of a status; "" without PICOSUIT_WITH_STRINGS */
 const char *picosuit_strerror(int code);
-
 /* picosuit_version - PICOSUIT_VERSION of the object code */
 uint32_t picosuit_version(void);
-
 /* picosuit_features - bits: 0 ENCRYPTION 1 MAC 2 SEVERED 3 INTEGRATED 4 SLOTS 5 SWAP
  * 6 REPORT 7 BOOT 8 STRINGS */
 uint32_t picosuit_features(void);
 
-/* ---- Primitives, for boot loaders, tests and tools; may change with any version -------- */
+/* ---- Primitives, for boot loaders, tests and tools; may change with any version */
 #if PICOSUIT_EXPOSE_PRIMITIVES
 /* Lengths in bytes. int: PICOSUIT_OK, or PICOSUIT_E_CRYPTO and nothing usable in out. */
 void picosuit_sha256(uint8_t out[32], const uint8_t *data, size_t len); /* FIPS 180-4 */
 void picosuit_sha512(uint8_t out[64], const uint8_t *data, size_t len);
 /* RFC 8032 5.1.7, strict: S < L, canonical A and R of large order, no cofactor. */
-PICOSUIT_MUST_CHECK int picosuit_ed25519_verify(const uint8_t sig[64], const uint8_t key[32],
+PICOSUIT_MUST_CHECK int picosuit_ed25519_verify(const uint8_t sig[64],
+                                                const uint8_t key[32],
                                                 const uint8_t *data, size_t len);
 /* RFC 7748; an all-zero result is refused. */
 PICOSUIT_MUST_CHECK int picosuit_x25519(uint8_t out[32], const uint8_t scalar[32],
@@ -607,8 +579,8 @@ PICOSUIT_MUST_CHECK int picosuit_hkdf_sha256(uint8_t *out, size_t out_len,
 PICOSUIT_MUST_CHECK int picosuit_aes128_unwrap(uint8_t *out, const uint8_t kek[16],
                                                const uint8_t *data, size_t len);
 /* RFC 8439. */
-void picosuit_chacha20(uint8_t *out, const uint8_t *data, size_t len, const uint8_t key[32],
-                       const uint8_t nonce[12], uint32_t counter);
+void picosuit_chacha20(uint8_t *out, const uint8_t *data, size_t len,
+                       const uint8_t key[32], const uint8_t nonce[12], uint32_t counter);
 void picosuit_poly1305(uint8_t tag[16], const uint8_t *data, size_t len,
                        const uint8_t key[32]);
 /* data is ciphertext, then tag; writes len - 16 bytes only if the tag is right. */

@@ -58,9 +58,12 @@ static void row_payloads(sim_case *c) {
 
 /* What a row uses, bits as picosuit_features: component-slot, swap. */
 static unsigned row_needs(const char *text) {
-    unsigned needs =
-        strstr(text, " 5 15") != NULL || strstr(text, "{5 ") != NULL ? 16 : 0;
-    return needs | (strstr(text, "31 0") != NULL ? 32u : 0u);
+    static const char *const slot[] = {" 5 15", "@5 15", "{5 "};
+    unsigned needs = strstr(text, "31 0") != NULL ? 32 : 0;
+    for (int i = 0; i < 3; i++) {
+        needs |= strstr(text, slot[i]) != NULL ? 16u : 0u;
+    }
+    return needs;
 }
 
 /* Makes `c` from a row. */

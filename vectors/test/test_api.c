@@ -19,6 +19,8 @@ static const row plain = {
     0,
     0,
     -1};
+#if PICOSUIT_WITH_INTEGRATED
+#define PAYLOADS "\"#a\" h'0011' \"#b\" h'223344'"
 static const row integrated = {
     "integrated",
     TWO,
@@ -29,6 +31,7 @@ static const row integrated = {
     0,
     0,
     -1};
+#endif
 
 static int up_to_ready(void) {
     size_t used = 0;
@@ -478,13 +481,12 @@ static void room(const row *r, const char *members, int how, const char *name) {
 }
 
 static void rooms(void) {
-    static const char *const payloads = "\"#a\" h'0011' \"#b\" h'223344'";
     room(&plain, "", SIM_WHOLE, "feed");
     room(&plain, "", SIM_BYTES, "feed_bytes");
     room(&plain, "", SIM_OPEN, "open");
 #if PICOSUIT_WITH_INTEGRATED
-    room(&integrated, payloads, SIM_WHOLE, "payload_keys");
-    room(&integrated, payloads, SIM_OPEN, "payload_keys_open");
+    room(&integrated, PAYLOADS, SIM_WHOLE, "payload_keys");
+    room(&integrated, PAYLOADS, SIM_OPEN, "payload_keys_open");
 #endif
     TEST("test_api_room_macro");
     row_case(&c, &plain, "");
