@@ -92,8 +92,9 @@ test-drafts: ## the drafts' own examples, P-256 by OpenSSL
 test-vectors: ## the scripts of vectors/make rebuild every vector byte for byte
 	@$(VENV) vectors/make/all.py --check
 
-test-docs: ## the examples, links and names in README.md and docs/
+test-docs: ## examples, links, names and requirements in README.md and docs/
 	@O=$(O) CC="$(CC)" vectors/test/readme.sh
+	@$(PYTHON) vectors/test/conformance.py
 
 include bench/m0/device.mk
 
