@@ -2262,13 +2262,14 @@ static const uint8_t *cbor_base(const picosuit *p) {
 /* Bytes of a string below 64 KiB that was read before, by the position of its head; NULL
  * and 0 for position 0. Leaves the reader alone. */
 static const uint8_t *cbor_text(const picosuit *p, uint32_t pos, uint32_t *len) {
-    const uint8_t *d = cbor_base(p) + pos;
+    const uint8_t *d = cbor_base(p);
     uint32_t n;
 
     *len = 0;
     if (pos == 0) {
         return NULL;
     }
+    d += pos;
     n = cbor_more(*d);
     *len = n == 0 ? *d & 31u : n == 1 ? d[1] : (uint32_t)d[1] << 8 | d[2];
     return d + 1 + n;
