@@ -555,6 +555,8 @@ int sim_same_flash(const sim *a, const sim *b) {
 }
 
 void sim_power(sim *s) {
+    guard_free(s->memory);
+    s->memory = NULL;
     s->p = &s->context[0];
     memset(s->context, 0, sizeof s->context);
     if (s->work == NULL || s->work_len != s->of->work) {
@@ -632,7 +634,7 @@ static uint8_t *chunk_end(const uint8_t *data, size_t len) {
 }
 
 /* Another place for everything, as after deep sleep; the old one is overwritten. */
-static void move(sim *s, const uint8_t *data) {
+static void move(sim *s) {
     picosuit *old = s->p;
     uint8_t *work = guard_copy(s->work, s->work_len);
     s->p = &s->context[s->p == &s->context[0]];
@@ -641,7 +643,13 @@ static void move(sim *s, const uint8_t *data) {
     memset(s->work, 0xEE, s->work_len);
     guard_free(s->work);
     s->work = work;
-    picosuit_relocate(s->p, &s->platform, s, s->work, data);
+    if (s->memory != NULL) {
+        uint8_t *memory = guard_copy(s->memory, s->memory_len);
+        memset(s->memory, 0xEE, s->memory_len);
+        guard_free(s->memory);
+        s->memory = memory;
+    }
+    picosuit_relocate(s->p, &s->platform, s, s->work, s->memory);
 }
 
 /* The envelope, or a payload, on its way in. */
@@ -674,7 +682,7 @@ static int repeat(feeder *f, int st) {
     f->laps -= f->laps > 0;
     f->r->agains += st == PICOSUIT_AGAIN;
     if (s->moves) {
-        move(s, f->how == SIM_OPEN && s->of != NULL ? s->of->envelope.data : NULL);
+        move(s);
     }
     return st == PICOSUIT_AGAIN && f->laps > 0;
 }
@@ -840,8 +848,10 @@ static int start(feeder *f) {
     if (st != PICOSUIT_OK || f->how != SIM_OPEN) {
         return st != PICOSUIT_OK ? st : PICOSUIT_MORE;
     }
+    s->memory = guard_copy(f->data, f->len);
+    s->memory_len = f->len;
     do {
-        st = picosuit_open(s->p, f->data, f->len);
+        st = picosuit_open(s->p, s->memory, s->memory_len);
     } while (repeat(f, st));
     return st;
 }

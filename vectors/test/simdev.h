@@ -148,6 +148,8 @@ struct sim {
     picosuit_info info;         /* when READY was seen */
     uint8_t *work;              /* guarded */
     size_t work_len;
+    uint8_t *memory; /* guarded: the envelope given to picosuit_open; NULL: fed */
+    size_t memory_len;
     sim_flash flash[SIM_SLOTS];
     uint8_t cell[SIM_CELLS];
     uint8_t done[SIM_CELLS / SIM_UNIT];     /* unit was programmed */
