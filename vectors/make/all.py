@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds keys.txt, suit/ and refuse/ again, byte for byte. usage: all.py [--check]
+"""Builds keys.txt, suit/, refuse/ and boot/ again, byte for byte. usage: all.py [--check]
 
 crypto/ has a script of its own, crypto.py, which quotes published vectors.
 --check writes nothing, compares with the files in place and exits 1 on any difference.
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import accept
+import boot
 import draft
 import encrypted
 import refuse
@@ -20,7 +21,7 @@ from record import Files, write_index
 from suit import KEYS
 
 VECTORS = Path(__file__).resolve().parent.parent
-OWN = ("suit", "refuse")  # folders that hold nothing else
+OWN = ("suit", "refuse", "boot")  # folders that hold nothing else
 
 KEYS_TITLE = """\
 Test keys, never to be used for anything else: secret = SHA-256("picosuit test key " + name).
@@ -51,6 +52,7 @@ def build() -> Files:
     files: Files = {"keys.txt": keys_text()}
     write_index("suit", SUIT_TITLE, accept.VECTORS, files)
     write_index("refuse", REFUSE_TITLE, refuse.VECTORS, files)
+    boot.build(files)
     return files
 
 
@@ -86,7 +88,8 @@ def main(args: list[str]) -> int:
     files = build()
     status = check(files) if args else write(files)
     print(f"{len(accept.VECTORS)} records in suit/, {len(refuse.VECTORS)} in refuse/, "
-          f"{len(files)} files, {sum(map(len, files.values()))} bytes")
+          f"{len(boot.VECTORS)} in boot/, {len(files)} files, "
+          f"{sum(map(len, files.values()))} bytes")
     return status
 
 

@@ -201,8 +201,10 @@ OTHER_DEVICE = Key("other-device", ECDH_ES_A128KW, None, None, b"device-2")
 OTHER_KEK = Key("other-kek", A128KW, None, None, b"kek-2")
 KEEPER = Key("keeper", ED25519, 8, 10)  # may invoke and write KEYS, not update
 ROAMER = Key("roamer", ED25519, 9, 18)  # may invoke anywhere, not update
+BOOT_A, BOOT_B, BOOT_C = (  # of the key sets in boot/
+    Key(f"boot-{n}", ED25519, None, 11, b"boot-" + n.encode()) for n in "abc")
 KEYS = (ROOT, UPDATER, ANY, EDDSA_KEY, MAC, DEVICE, KEK, KEEPER, ROAMER,
-        STRANGER, OTHER_DEVICE, OTHER_KEK)
+        STRANGER, OTHER_DEVICE, OTHER_KEK, BOOT_A, BOOT_B, BOOT_C)
 
 # -- Envelope ----------------------------------------------------------------------------------
 
