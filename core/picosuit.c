@@ -3984,6 +3984,10 @@ static int chk_section(picosuit *p, uint32_t i) {
 #define RUN_TRY 8u   /* an alternative of try-each */
 #define RUN_NEST 16u /* the argument of run-sequence */
 
+/* has_invoked (glitch patterns) */
+#define RUN_INVOKED 0x3cu
+#define RUN_INVOKED_MATCHED 0xa5u /* what image-match had found right */
+
 static uint8_t *run_saved(const picosuit *p) {
     return man_entry(p, p->components) + (p->depth - 1u) * PICOSUIT_FRAME_SIZE;
 }
@@ -4154,6 +4158,7 @@ static int run_image_match(picosuit *p) {
 
     if (st == PICOSUIT_OK || st == MAN_FALSE) {
         man_set(p, p->component, MAN_SPOILED, 0);
+        p->matched = st == PICOSUIT_OK ? p->component : NO_COMPONENT;
     }
     return st;
 }
@@ -4198,6 +4203,7 @@ static int run_may_write(picosuit *p, uint32_t kind) {
 static int run_payload(picosuit *p) {
     int st = run_may_write(p, p->kind);
 
+    p->matched = NO_COMPONENT;
     return st == PICOSUIT_OK ? pay_run(p) : st;
 }
 
@@ -4206,7 +4212,7 @@ static int run_invoke(picosuit *p) {
     const uint8_t *args = cbor_text(p, man_get(p, MAN_ARGS), &len);
     int st = run_may_write(p, 0);
 
-    p->has_invoked = 1; /* whatever comes back now, or if nothing does */
+    p->has_invoked = p->matched == p->component ? RUN_INVOKED_MATCHED : RUN_INVOKED;
     return st == PICOSUIT_OK ? dev_invoke(p, args, len) : st;
 }
 
@@ -4231,6 +4237,7 @@ static int run_swap(picosuit *p) {
     st = run_may_write(p, p->kind | other[MAN_KIND]);
     if (st == PICOSUIT_OK) {
         p->trusted = NO_COMPONENT;
+        p->matched = NO_COMPONENT;
         st = dev_swap(p, other[MAN_HANDLE]);
     }
     if (st == PICOSUIT_OK) {
@@ -4884,7 +4891,7 @@ static uint32_t rep_reason(int code) {
         1,  1,  1,  1,  9,  0,
         0,  0,  0,  0, /* TAG MEMBER MISSING VERSION SEVERED */
         2,  3,  4,  4,  7,  11,
-        0,  0,  0,  0, /* COSE ALG AUTH DIGEST RIGHTS ROLLBACK */
+        11, 11, 11, 0, /* COSE ALG AUTH DIGEST RIGHTS ROLLBACK KEYS REJECTED TRIAL */
         11, 6,  6,  5,  5,  8,
         1,  8,  0,  0,          /* COMPAT COMPONENT INDEX COMMAND SHARED PARAM
                                   SEQUENCE SOFT */
@@ -5200,6 +5207,7 @@ static int picosuit_prepare(picosuit *p) {
         p->want = WANT_NONE;
         p->trusted = NO_COMPONENT;
         p->has_invoked = 0;
+        p->matched = NO_COMPONENT;
         p->steps = PICOSUIT_MAX_STEPS;
     }
     return st;
@@ -5594,6 +5602,7 @@ const char *picosuit_strerror(int code) {
         {PICOSUIT_READY, "authenticated"},
         {PICOSUIT_FETCH, "payload wanted"},
         {PICOSUIT_AGAIN, "platform busy, repeat"},
+        {PICOSUIT_SAFE, "nothing to start, safe mode"},
         {PICOSUIT_E_STATE, "call not allowed now"},
         {PICOSUIT_E_ARG, "bad argument"},
         {PICOSUIT_E_ROOM, "work buffer too small"},
@@ -5616,6 +5625,9 @@ const char *picosuit_strerror(int code) {
         {PICOSUIT_E_DIGEST, "digest mismatch"},
         {PICOSUIT_E_RIGHTS, "signer lacks the right"},
         {PICOSUIT_E_ROLLBACK, "older than the confirmed manifest"},
+        {PICOSUIT_E_KEYS, "key set not acceptable"},
+        {PICOSUIT_E_REJECTED, "tried before and rejected"},
+        {PICOSUIT_E_TRIAL, "running image not confirmed"},
         {PICOSUIT_E_COMPAT, "no vendor and class check"},
         {PICOSUIT_E_COMPONENT, "unknown or repeated component"},
         {PICOSUIT_E_INDEX, "component index out of range or not set"},
@@ -5663,3 +5675,1093 @@ uint32_t picosuit_features(void) {
            PICOSUIT_WITH_REPORT << 6 | PICOSUIT_WITH_BOOT << 7 |
            PICOSUIT_WITH_STRINGS << 8;
 }
+
+#if PICOSUIT_WITH_BOOT
+/* ====================================================================================
+ * 19  Boot state (boot_, picosuit_boot_, picosuit_keyset_)
+ *
+ * Gives: the journal and what may be done with it: select, candidate, confirm; key sets;
+ * the boot report. docs/boot.md has the states drawn and the reason of each rule (J1 to
+ * J10); vectors/test/power.c cuts the power at every flash operation.
+ * Limits: two slots, two pages of key sets, 4 keys in a set.
+ * uses: 1 2 9 10 11 13 16 18
+ * ==================================================================================== */
+
+#define BOOT_VERSION 1u
+#define BOOT_NO_PAGE 255u       /* factory keys; keys stay */
+#define BOOT_PASSED 0x3c69a5d2u /* the slot passed (glitch pattern), xor its number */
+#define BOOT_KEY_MAX 74u        /* bytes of a COSE_Key */
+#define BOOT_SET_MAX (1u + 4u * BOOT_KEY_MAX)
+#define BOOT_IDENTITY 32u /* bytes of the manifest area that the port programs */
+
+/* flags */
+#define BOOT_STEP 3u /* of a check: 0 none under way, or one of the following */
+#define BOOT_FEED 1u
+#define BOOT_BEGIN 2u
+#define BOOT_RUN 3u
+#define BOOT_PREPARED 4u /* the manifest area was erased, and is blank but for its id */
+#define BOOT_RERUN 8u    /* the manifest being processed is the confirmed one */
+#define BOOT_ATTEMPT 16u /* what select looks at: 0 candidate, 1 confirmed, 2 fallback   \
+                          */
+
+/* ---- Flash ------------------------------------------------------------------------- */
+
+static int boot_read(const picosuit_boot *b, uint32_t off, void *buf, size_t cap) {
+    return b->flash->read(b->dev, off, (uint8_t *)buf, cap) == 0 ? PICOSUIT_OK
+                                                                 : PICOSUIT_E_PLATFORM;
+}
+
+static int boot_write(const picosuit_boot *b, uint32_t off, const void *data,
+                      size_t len) {
+    return b->flash->write(b->dev, off, (const uint8_t *)data, len) == 0
+               ? PICOSUIT_OK
+               : PICOSUIT_E_PLATFORM;
+}
+
+static int boot_erase(const picosuit_boot *b, uint32_t off, uint32_t end) {
+    for (; off < end; off += b->flash->page) {
+        if (b->flash->erase(b->dev, off) != 0) {
+            return PICOSUIT_E_PLATFORM;
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+/* Whether nothing was ever programmed from off to end: E_TRAILING if something was. */
+static int boot_blank(const picosuit_boot *b, uint32_t off, uint32_t end) {
+    uint8_t buf[32];
+    uint32_t i, n;
+
+    for (; off < end; off += n) {
+        n = end - off < sizeof buf ? end - off : (uint32_t)sizeof buf;
+        if (boot_read(b, off, buf, n) != PICOSUIT_OK) {
+            return PICOSUIT_E_PLATFORM;
+        }
+        for (i = 0; i < n; i++) {
+            if (buf[i] != b->flash->erased) {
+                return PICOSUIT_E_TRAILING;
+            }
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+static int boot_hash(const picosuit_boot *b, picosuit_sha256_ctx *sha, uint32_t off,
+                     uint32_t len) {
+    uint8_t buf[32];
+    uint32_t n;
+
+    for (; len > 0; len -= n) {
+        n = len < sizeof buf ? len : (uint32_t)sizeof buf;
+        if (boot_read(b, off, buf, n) != PICOSUIT_OK) {
+            return PICOSUIT_E_PLATFORM;
+        }
+        sha256_update(sha, buf, n);
+        off += n;
+    }
+    return PICOSUIT_OK;
+}
+
+/* ---- The journal ------------------------------------------------------------------- */
+
+/* CRC-32 of a record but for its last word. It never reads as all-erased: `version` is
+ * neither 0x00 nor 0xff. */
+static uint32_t boot_crc(const picosuit_boot_record *r) {
+    const uint8_t *d = (const uint8_t *)r;
+    uint32_t crc = 0xffffffffu;
+    uint32_t i, k;
+
+    for (i = 0; i < sizeof *r - 4u; i++) {
+        crc ^= d[i];
+        for (k = 0; k < 8; k++) {
+            crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1u)));
+        }
+    }
+    return ~crc;
+}
+
+/* Reads all pages. *best: the newest valid record, all zero if there is none. *page: the
+ * one for the next record: an invalid one, else the oldest, so that the two newest stand
+ * (J1). Not simply the page after the newest: a record that was cut while written may be
+ * valid at one boot and not at the next. */
+static int boot_scan(const picosuit_boot *b, picosuit_boot_record *best, uint32_t *page) {
+    picosuit_boot_record r;
+    uint32_t oldest = 0;
+    uint32_t i;
+
+    memset(best, 0, sizeof *best);
+    for (i = 0; i < b->flash->journal_pages; i++) {
+        uint32_t off = b->flash->journal + i * b->flash->page;
+
+        if (boot_read(b, off, &r, sizeof r) != PICOSUIT_OK) {
+            return PICOSUIT_E_PLATFORM;
+        }
+        if (r.version != BOOT_VERSION || r.crc != boot_crc(&r)) {
+            r.counter = 0; /* records count from 1 */
+        }
+        if (i == 0 || r.counter < oldest) {
+            oldest = r.counter;
+            *page = off;
+        }
+        if (r.counter > best->counter) {
+            *best = r;
+        }
+    }
+    return PICOSUIT_OK;
+}
+
+/* ---- Key sets ---------------------------------------------------------------------- */
+
+static uint32_t boot_keys_page(const picosuit_boot *b, uint32_t page) {
+    return b->flash->keys + page * b->flash->page;
+}
+
+/* The page that is not in force. */
+static uint32_t boot_keys_other(const picosuit_boot *b) {
+    return b->rec.keys == 0;
+}
+
+typedef struct {
+    uint32_t epoch;
+    uint32_t len;
+    uint8_t sha[32]; /* SHA-256 of the set, then of the two numbers */
+} boot_keys;
+
+/* SHA-256 of the set in a page, under the epoch and length in k. */
+static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
+                                     const boot_keys *k, uint8_t *out) {
+    picosuit_sha256_ctx sha;
+    int st = PICOSUIT_E_PLATFORM;
+
+    sha256_init(&sha);
+    st = boot_hash(b, &sha, boot_keys_page(b, page) + PICOSUIT_KEYS_SET, k->len);
+    sha256_update(&sha, (const uint8_t *)k, 8);
+    sha256_final(&sha, out);
+    return st;
+}
+
+/* Reads the head of a page. Returns 1 if the set in it is whole. */
+static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) {
+    uint8_t sha[32];
+
+    return boot_read(b, boot_keys_page(b, page), k, sizeof *k) == PICOSUIT_OK &&
+           k->len <= BOOT_SET_MAX && k->len <= b->flash->page - PICOSUIT_KEYS_SET &&
+           boot_keys_hash(b, page, k, sha) == PICOSUIT_OK &&
+           ct_equal(sha, k->sha, sizeof sha) != 0;
+}
+
+/* The set in force: the one that the journal names, if its page is what it was. Else, as
+ * after the loss of the journal, the valid page with the highest epoch; the factory set
+ * if neither is valid. The epoch never falls. */
+static void boot_keys_load(picosuit_boot *b) {
+    picosuit_boot_record *r = &b->rec;
+    boot_keys k;
+    uint32_t i;
+    uint32_t epoch = 0;
+
+    if (r->phase != PICOSUIT_BOOT_NONE &&
+        (r->keys == BOOT_NO_PAGE || (boot_keys_valid(b, r->keys & 1u, &k) &&
+                                     memcmp(k.sha, r->keys_digest, 16) == 0))) {
+        return;
+    }
+    r->keys = BOOT_NO_PAGE;
+    for (i = 0; i < 2; i++) {
+        if (boot_keys_valid(b, i, &k) && k.epoch > epoch) {
+            epoch = k.epoch;
+            r->keys = (uint8_t)i;
+            memcpy(r->keys_digest, k.sha, 16);
+        }
+    }
+    r->epoch = epoch > r->epoch ? epoch : r->epoch;
+}
+
+/* The record in memory becomes the newest one in flash. */
+static int boot_load(picosuit_boot *b) {
+    uint32_t page = 0;
+    int st = boot_scan(b, &b->rec, &page);
+
+    if (b->rec.phase == PICOSUIT_BOOT_NONE) {
+        b->rec.version = BOOT_VERSION;
+        b->rec.confirmed = PICOSUIT_NO_SLOT;
+        b->rec.new_keys = BOOT_NO_PAGE;
+    }
+    boot_keys_load(b);
+    b->set = b->rec.keys;
+    return st;
+}
+
+/* Writes the record in memory to the journal: erased first whatever the page looks like
+ * (J2), one record a page (J3), CRC last, read back. If anything fails, memory goes back
+ * to what flash says. */
+static int boot_commit(picosuit_boot *b, uint32_t phase) {
+    picosuit_boot_record r;
+    uint32_t page = 0;
+    int st = boot_scan(b, &r, &page);
+
+    b->rec.phase = (uint8_t)phase;
+    b->rec.counter = r.counter + 1u;
+    b->rec.crc = boot_crc(&b->rec);
+    if (st == PICOSUIT_OK) {
+        st = boot_erase(b, page, page + 1u);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_write(b, page, &b->rec, sizeof b->rec);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_read(b, page, &r, sizeof r);
+    }
+    if (st != PICOSUIT_OK || memcmp(&r, &b->rec, sizeof r) != 0) {
+        (void)boot_load(b);
+        return PICOSUIT_E_PLATFORM;
+    }
+    return PICOSUIT_OK;
+}
+
+/* Confirmed image and other image change places. */
+static void boot_swap(picosuit_boot_record *r, uint32_t confirmed) {
+    uint8_t old[16];
+
+    memcpy(old, r->confirmed_digest, 16);
+    memcpy(r->confirmed_digest, r->other_digest, 16);
+    memcpy(r->other_digest, old, 16);
+    r->confirmed = (uint8_t)confirmed;
+}
+
+/* The candidate is one no more. If it had a slot of its own, that holds nothing now. */
+static int boot_drop(picosuit_boot *b) {
+    b->rec.new_keys = BOOT_NO_PAGE;
+    b->rec.tries = 0;
+    if (b->rec.slot != b->rec.confirmed) {
+        memset(b->rec.other_digest, 0, sizeof b->rec.other_digest);
+    }
+    return boot_commit(b, PICOSUIT_BOOT_IDLE);
+}
+
+/* One COSE_Key: its length, 0 if it is not exactly
+ * {1: 1, 2: kid, 3: alg, -1: 6, -2: x, -65537: rights}, kid of 1 to 23 bytes.
+ * [RFC9053 7.2], docs/boot.md */
+static size_t boot_cose_key(const uint8_t *data, size_t len, picosuit_key *key) {
+    const uint8_t *d = data + 5;
+    size_t kid_len, tail;
+
+    if (len < 5 || memcmp(data, "\xa6\x01\x01\x02", 4) != 0 || data[4] < 0x41 ||
+        data[4] > 0x57) {
+        return 0;
+    }
+    kid_len = data[4] & 31u;
+    if (len - 5 < kid_len + 45) {
+        return 0;
+    }
+    d += kid_len;
+    key->key = d + 7;
+    key->key_len = 32;
+    key->alg = d[1] == 0x27 ? PICOSUIT_ALG_EDDSA : PICOSUIT_ALG_ED25519;
+    key->rights = d[44];
+    tail = kid_len + 50;
+    if (d[44] == 0x18 && len > tail && d[45] >= 24) {
+        key->rights = d[45];
+        tail++;
+    } else if (d[44] >= 24) {
+        return 0;
+    }
+    if (d[0] != 3 || (d[1] != 0x32 && d[1] != 0x27) ||
+        memcmp(d + 2, "\x20\x06\x21\x58\x20", 5) != 0 ||
+        memcmp(d + 39, "\x3a\x00\x01\x00\x00", 5) != 0 || key->rights == 0 ||
+        key->rights > 31) {
+        return 0;
+    }
+    return tail;
+}
+
+/* The n-th key, and where it stands: 1, 0 or E_KEYS. */
+static int boot_keyset(const uint8_t *data, size_t len, unsigned n, picosuit_key *key,
+                       size_t *pos) {
+    unsigned i;
+
+    *pos = 1;
+    if (data == NULL || len == 0 || data[0] < 0x81 || data[0] > 0x84) {
+        return PICOSUIT_E_KEYS;
+    }
+    for (i = 0; i < (data[0] & 7u); i++) {
+        size_t used = boot_cose_key(data + *pos, len - *pos, key);
+
+        if (used == 0) {
+            return PICOSUIT_E_KEYS;
+        }
+        if (i == n) {
+            key->id = (uint16_t)(n + 1u);
+            return 1;
+        }
+        *pos += used;
+    }
+    return *pos == len ? 0 : PICOSUIT_E_KEYS;
+}
+
+int picosuit_keyset_key(const uint8_t *data, size_t len, unsigned n, picosuit_key *key) {
+    size_t pos;
+
+    return boot_keyset(data, len, n, key, &pos);
+}
+
+int picosuit_keyset_check(const uint8_t *data, size_t len) {
+    picosuit_key key;
+    uint32_t rights = PICOSUIT_RIGHT_UPDATE | PICOSUIT_RIGHT_KEYS;
+    unsigned n = 0;
+    int has = 0;
+    int st = PICOSUIT_E_KEYS;
+
+    for (;;) {
+        st = picosuit_keyset_key(data, len, n, &key);
+        if (st != 1) {
+            break;
+        }
+        has |= (key.rights & rights) == rights;
+        n++;
+    }
+    return st == 0 && has ? PICOSUIT_OK : PICOSUIT_E_KEYS;
+}
+
+/* Reads the set of a page, its length given, into buf (BOOT_SET_MAX bytes). */
+static int boot_keys_read(const picosuit_boot *b, uint32_t page, uint32_t len,
+                          uint8_t *buf) {
+    if (len > BOOT_SET_MAX || len > b->flash->page - PICOSUIT_KEYS_SET) {
+        return PICOSUIT_E_KEYS;
+    }
+    return boot_read(b, boot_keys_page(b, page) + PICOSUIT_KEYS_SET, buf, len);
+}
+
+int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *kid,
+                      size_t kid_len, picosuit_key *out) {
+    uint8_t buf[BOOT_SET_MAX];
+    const uint8_t *set = b->flash->factory;
+    uint32_t len = b->flash->factory_len;
+    unsigned i = 0;
+    size_t pos;
+    int st = 0;
+
+    if (purpose != PICOSUIT_PURPOSE_VERIFY) {
+        return 0;
+    }
+    if (b->set != BOOT_NO_PAGE) {
+        boot_keys k;
+
+        set = buf;
+        st = boot_read(b, boot_keys_page(b, b->set), &k, sizeof k);
+        if (st == PICOSUIT_OK) {
+            st = boot_keys_read(b, b->set, k.len, buf);
+        }
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        len = k.len;
+    }
+    for (;; i++) {
+        st = boot_keyset(set, len, i, out, &pos);
+        if (st != 1) {
+            return st;
+        }
+        if (kid != NULL && ((set[pos + 4] & 31u) != kid_len ||
+                            memcmp(set + pos + 5, kid, kid_len) != 0)) {
+            continue;
+        }
+        if (n == 0) {
+            memcpy(b->x, out->key, sizeof b->x);
+            out->key = b->x;
+            return 1;
+        }
+        n--;
+    }
+}
+
+/* ---- Slots ------------------------------------------------------------------------- */
+
+/* The manifest area of a slot. */
+static uint32_t boot_area(const picosuit_boot *b, uint32_t slot) {
+    return b->flash->slot[slot & 1u] + b->flash->slot_size - b->flash->manifest_size;
+}
+
+typedef struct {
+    uint32_t image_len;
+    uint32_t not_image_len;
+    uint32_t envelope_len;
+    uint32_t not_envelope_len;
+} boot_head;
+
+/* Reads what the manifest area says. Returns 1 if it is whole and possible. */
+static int boot_head_read(const picosuit_boot *b, uint32_t slot, boot_head *h) {
+    const picosuit_flash *f = b->flash;
+
+    return slot < 2 &&
+           boot_read(b, boot_area(b, slot) + PICOSUIT_MANIFEST_LEN, h, sizeof *h) ==
+               PICOSUIT_OK &&
+           h->image_len == ~h->not_image_len && h->envelope_len == ~h->not_envelope_len &&
+           h->image_len <= f->slot_size - f->manifest_size &&
+           h->envelope_len <= f->manifest_size - PICOSUIT_MANIFEST_ENVELOPE;
+}
+
+/* Where an update goes: never to the slot that runs; if none does, not to the confirmed
+ * one. */
+static uint8_t boot_target(const picosuit_boot *b) {
+    uint32_t slot = b->running < 2 ? b->running : b->rec.confirmed;
+
+    return (uint8_t)(slot < 2 ? slot ^ 1u : 0);
+}
+
+/* Failure of a check: it says which byte of the stored envelope. */
+static int boot_fail(picosuit *p, int code) {
+    return fail(p, -code, p->rx_off, 0);
+}
+
+/* The stored envelope, fed like one that arrives: authentic by the keys of b->set, and
+ * the very manifest that the journal means. */
+static B_NOINLINE int boot_check_envelope(picosuit_boot *b, picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
+    const uint8_t *want = b->slot == r->confirmed ? r->confirmed_digest : r->other_digest;
+    uint32_t area = boot_area(b, b->slot);
+    boot_head h;
+    uint8_t buf[32];
+    size_t n, used;
+    int st = PICOSUIT_E_STATE;
+
+    if (!boot_head_read(b, b->slot, &h)) {
+        return boot_fail(p, PICOSUIT_E_TRUNCATED);
+    }
+    do { /* once more without a byte if the last one was answered with AGAIN */
+        n = h.envelope_len - p->rx_off;
+        n = n < sizeof buf ? n : sizeof buf;
+        st = boot_read(b, area + PICOSUIT_MANIFEST_ENVELOPE + p->rx_off, buf, n);
+        if (st != PICOSUIT_OK) {
+            return boot_fail(p, st);
+        }
+        st = picosuit_feed(p, buf, n, &used);
+    } while (st == PICOSUIT_MORE && p->rx_off < h.envelope_len);
+    if (st == PICOSUIT_AGAIN || st < 0) {
+        return st;
+    }
+    if (st != PICOSUIT_READY || p->rx_off != h.envelope_len) {
+        return boot_fail(p, PICOSUIT_E_TRUNCATED);
+    }
+    if (memcmp(p->digest, want, 16) != 0) {
+        return boot_fail(p, PICOSUIT_E_DIGEST);
+    }
+    return PICOSUIT_OK;
+}
+
+/* INVOKE went well: what it invoked was matched with its digest over flash, and there is
+ * nothing else in the slot. [THREAT.IMG.EXTRA] */
+static B_NOINLINE int boot_check_slot(picosuit_boot *b, picosuit *p) {
+    uint32_t area = boot_area(b, b->slot);
+    boot_head h;
+    int st = PICOSUIT_E_PLATFORM;
+
+    if (p->has_invoked != RUN_INVOKED_MATCHED) {
+        return fail(p, -PICOSUIT_E_DIGEST, man_head(p), 23);
+    }
+    if (boot_head_read(b, b->slot, &h)) {
+        st = boot_blank(b, b->flash->slot[b->slot & 1u] + h.image_len, area);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_blank(b, area + PICOSUIT_MANIFEST_ENVELOPE + h.envelope_len,
+                        area + b->flash->manifest_size);
+    }
+    if (st != PICOSUIT_OK) {
+        return boot_fail(p, st);
+    }
+    b->bootable = BOOT_PASSED ^ b->slot;
+    return PICOSUIT_OK;
+}
+
+static void boot_step(picosuit_boot *b, uint32_t step) {
+    b->flags = (uint8_t)((b->flags & ~BOOT_STEP) | step);
+}
+
+/* One step of a check; BOOT_FEED comes first. */
+static int boot_check_step(picosuit_boot *b, picosuit *p, uint32_t step) {
+    switch (step) {
+    case BOOT_FEED: return boot_check_envelope(b, p);
+    case BOOT_BEGIN: return picosuit_begin(p, PICOSUIT_INVOKE);
+    default: return picosuit_run(p);
+    }
+}
+
+/* Checks slot b->slot with key set b->set as every boot does: OK, AGAIN (call again), or
+ * an error, which then is p's, too. */
+static int boot_check(picosuit_boot *b, picosuit *p) {
+    int st = PICOSUIT_OK;
+
+    if ((b->flags & BOOT_STEP) == 0) {
+        b->bootable = 0;
+        st = picosuit_init(p, p->platform, p->dev, p->work, p->work_len);
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        boot_step(b, BOOT_FEED);
+    }
+    for (;;) {
+        uint32_t step = b->flags & BOOT_STEP;
+
+        st = boot_check_step(b, p, step);
+        if (st == PICOSUIT_AGAIN) {
+            return st;
+        }
+        if (st != PICOSUIT_OK || step == BOOT_RUN) {
+            break;
+        }
+        boot_step(b, step + 1u);
+    }
+    boot_step(b, 0);
+    if (st > 0) { /* an image that has to be fetched first */
+        st = boot_fail(p, PICOSUIT_E_FETCH);
+    }
+    return st == PICOSUIT_OK ? boot_check_slot(b, p) : st;
+}
+
+/* ---- Starting ---------------------------------------------------------------------- */
+
+int picosuit_boot_init(picosuit_boot *b, const picosuit_flash *flash, void *dev,
+                       unsigned running) {
+    memset(b, 0, sizeof *b);
+    b->flash = flash;
+    b->dev = dev;
+    b->running = (uint8_t)running;
+    b->slot = PICOSUIT_NO_SLOT;
+    return boot_load(b);
+}
+
+/* The candidate will never be started again, nor its sequence number be installed. */
+static void boot_reject(picosuit_boot *b, int code) {
+    b->rec.rejected = b->rec.sequence;
+    b->rec.has_rejected = 1;
+    b->rec.result = PICOSUIT_RESULT_REJECTED;
+    b->rec.code = (int16_t)code;
+    (void)boot_drop(b); /* not committed: tried, and rejected, at the next boot */
+}
+
+/* Chooses slot and keys of an attempt. Returns 0 if there is nothing to check. */
+static int boot_aim(picosuit_boot *b, uint32_t attempt) {
+    const picosuit_boot_record *r = &b->rec;
+    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+    int is_other = r->slot != r->confirmed; /* the candidate has a slot of its own */
+    static const uint8_t none[16] = {0};
+
+    b->set = r->keys;
+    b->slot = r->confirmed;
+    if (attempt == 0) {
+        b->slot = r->slot;
+        b->set = r->new_keys != BOOT_NO_PAGE ? r->new_keys : r->keys;
+        if (is_tried && r->tries >= b->flash->tries) {
+            boot_reject(b, PICOSUIT_E_TRIAL);
+            return 0;
+        }
+        return is_tried;
+    }
+    if (attempt == 2) { /* the old image, unless the digest is the candidate's (J9) */
+        b->slot ^= 1u;
+        if ((is_tried && is_other) || memcmp(r->other_digest, none, 16) == 0) {
+            return 0;
+        }
+    }
+    return r->confirmed < 2;
+}
+
+/* The candidate was checked: counts a try before it starts (J5), or rejects it. What the
+ * platform could not do says nothing about the image. */
+static int boot_try(picosuit_boot *b, int st) {
+    if (st == PICOSUIT_OK) {
+        b->rec.tries++;
+        return boot_commit(b, PICOSUIT_BOOT_TRY);
+    }
+    if (st != PICOSUIT_E_PLATFORM) {
+        boot_reject(b, st);
+    }
+    return st;
+}
+
+int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
+    int st = PICOSUIT_E_STATE;
+
+    b->running = PICOSUIT_NO_SLOT;
+    if (p->magic != DEV_MAGIC) {
+        return st;
+    }
+    if ((b->flags & (BOOT_STEP | 3u * BOOT_ATTEMPT)) == 0 &&
+        b->rec.phase == PICOSUIT_BOOT_FRESH) {
+        /* The record may be one that was cut while written: a copy, before anything
+         * relies on it (J6). */
+        (void)boot_commit(b, PICOSUIT_BOOT_IDLE);
+    }
+    for (;;) {
+        uint32_t attempt = b->flags / BOOT_ATTEMPT & 3u;
+
+        if (attempt == 3) {
+            break;
+        }
+        if ((b->flags & BOOT_STEP) != 0 || boot_aim(b, attempt)) {
+            st = boot_check(b, p);
+            if (st == PICOSUIT_AGAIN) {
+                return st;
+            }
+            if (attempt == 0) {
+                st = boot_try(b, st);
+            }
+            if (st == PICOSUIT_OK) {
+                b->running = b->slot;
+                break;
+            }
+        }
+        b->flags = (uint8_t)(b->flags + BOOT_ATTEMPT);
+    }
+    b->flags = (uint8_t)(b->flags & ~(3u * BOOT_ATTEMPT));
+    return b->running < 2 ? PICOSUIT_OK : PICOSUIT_SAFE;
+}
+
+/* Whether every pattern says that the running slot passed. */
+static int boot_is_bootable(const volatile picosuit_boot *b, const volatile picosuit *p) {
+    return b->running < 2 && b->bootable == (BOOT_PASSED ^ b->running) &&
+           p->verified == MAN_VERIFIED && p->state == ST_DONE &&
+           p->procedure == PICOSUIT_INVOKE && p->has_invoked == RUN_INVOKED_MATCHED;
+}
+
+uint32_t picosuit_boot_address(const picosuit_boot *b, const picosuit *p) {
+    uint32_t address = PICOSUIT_NO_ADDRESS;
+
+    if (boot_is_bootable(b, p)) {
+        if (boot_is_bootable(b, p)) { /* one skipped branch is not enough */
+            address = b->flash->slot[b->running & 1u];
+        }
+    }
+    return address;
+}
+
+/* ---- Updates ----------------------------------------------------------------------- */
+
+int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
+    picosuit_boot_record *r = &b->rec;
+    int st = PICOSUIT_E_TRIAL;
+
+    if ((b->flags & BOOT_STEP) != 0) { /* a candidate's check was abandoned */
+        boot_step(b, 0);
+        (void)boot_load(b);
+    }
+    if (r->phase == PICOSUIT_BOOT_TRY) {
+        return st;
+    }
+    b->bootable = 0;
+    b->set = r->keys;
+    b->slot = boot_target(b);
+    b->flags = (uint8_t)(b->flags & ~BOOT_RERUN);
+    if (r->confirmed < 2 && memcmp(p->digest, r->confirmed_digest, 16) == 0) {
+        b->flags |= BOOT_RERUN;
+    }
+    st = picosuit_begin(p, PICOSUIT_UPDATE);
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (r->has_rejected && p->sequence == r->rejected) {
+        return fail(p, -PICOSUIT_E_REJECTED, man_offset(p, p->seq_pos), 2);
+    }
+    if ((b->flags & BOOT_RERUN) != 0 && b->running == r->confirmed) {
+        p->state = ST_DONE; /* it runs: there is nothing to do */
+    }
+    return st;
+}
+
+int picosuit_boot_prepare(picosuit_boot *b, unsigned area, uint32_t *off) {
+    uint32_t page = 0;
+    int st = PICOSUIT_OK;
+
+    *off = 0;
+    if (b->rec.phase == PICOSUIT_BOOT_TRY) {
+        return PICOSUIT_E_TRIAL;
+    }
+    if (b->slot >= 2 || b->slot == b->running) {
+        return PICOSUIT_E_STATE;
+    }
+    if (b->rec.phase == PICOSUIT_BOOT_CAND) {
+        st = boot_drop(b);
+    }
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    if (area == PICOSUIT_AREA_KEYS) {
+        page = boot_keys_page(b, boot_keys_other(b));
+        *off = page + PICOSUIT_KEYS_SET;
+        return boot_erase(b, page, page + 1u);
+    }
+    *off = b->flash->slot[b->slot];
+    page = boot_area(b, b->slot);
+    st = boot_erase(b, page, page + b->flash->manifest_size);
+    if (st == PICOSUIT_OK) {
+        b->flags |= BOOT_PREPARED;
+    }
+    return st;
+}
+
+/* Stores the envelope of the update, and the length of its image. */
+static B_NOINLINE int boot_store(picosuit_boot *b, const picosuit *p, uint32_t len) {
+    uint32_t area = boot_area(b, b->slot);
+    uint32_t off, unit = b->flash->unit;
+    uint8_t buf[64];
+    size_t n;
+    boot_head h;
+    put_writer w;
+    int st = PICOSUIT_OK;
+
+    put_start(&w, buf, 0, 0);
+    rep_envelope(p, &w);
+    if (w.len > b->flash->manifest_size - PICOSUIT_MANIFEST_ENVELOPE) {
+        return PICOSUIT_E_LIMIT;
+    }
+    if ((b->flags & BOOT_PREPARED) == 0) {
+        /* Who knows what was interrupted here before the last reset. */
+        st = boot_erase(b, area, area + b->flash->manifest_size);
+        if (st == PICOSUIT_OK) {
+            st = boot_write(b, area, p->digest, BOOT_IDENTITY);
+        }
+    }
+    b->flags = (uint8_t)(b->flags & ~BOOT_PREPARED);
+    h.image_len = len;
+    h.not_image_len = ~len;
+    h.envelope_len = (uint32_t)w.len;
+    h.not_envelope_len = ~h.envelope_len;
+    for (off = 0; off < h.envelope_len && st == PICOSUIT_OK; off += (uint32_t)n) {
+        memset(buf, b->flash->erased, sizeof buf);
+        st = picosuit_get_envelope(p, off, buf, sizeof buf, &n);
+        if (st == PICOSUIT_OK) {
+            st = boot_write(b, area + PICOSUIT_MANIFEST_ENVELOPE + off, buf,
+                            (n + unit - 1u) / unit * unit);
+        }
+    }
+    return st == PICOSUIT_OK ? boot_write(b, area + PICOSUIT_MANIFEST_LEN, &h, sizeof h)
+                             : st;
+}
+
+/* The set that was written to the page not in force, in itself. */
+static B_NOINLINE int boot_keys_check(const picosuit_boot *b, uint32_t len) {
+    uint8_t buf[BOOT_SET_MAX];
+    int st = boot_keys_read(b, boot_keys_other(b), len, buf);
+
+    return st == PICOSUIT_OK ? picosuit_keyset_check(buf, len) : st;
+}
+
+/* Seals that page under the next epoch, and makes it the candidate's. */
+static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
+    uint32_t page = boot_keys_other(b);
+    uint32_t off = boot_keys_page(b, page);
+    boot_keys k;
+    int st = boot_keys_check(b, len);
+
+    k.epoch = b->rec.epoch + 1u;
+    k.len = len;
+    if (st == PICOSUIT_OK) {
+        st = boot_blank(b, off, off + PICOSUIT_KEYS_SET);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_hash(b, page, &k, k.sha);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_write(b, off, &k, sizeof k);
+    }
+    if (st == PICOSUIT_OK && boot_keys_valid(b, page, &k)) {
+        b->rec.new_keys = (uint8_t)page;
+        memcpy(b->rec.new_keys_digest, k.sha, 16);
+        return PICOSUIT_OK;
+    }
+    return st != PICOSUIT_OK ? st : PICOSUIT_E_PLATFORM;
+}
+
+/* What the update has written: components by area, and their lengths as the platform has
+ * them (0: not written). OK, AGAIN or an error. */
+static int boot_written(picosuit *p, uint32_t len[2]) {
+    uint32_t i, area, capacity;
+    int st = PICOSUIT_OK;
+
+    len[PICOSUIT_AREA_IMAGE] = 0;
+    len[PICOSUIT_AREA_KEYS] = 0;
+    for (i = 0; i < p->components && st == PICOSUIT_OK; i++) {
+        const uint8_t *e = man_entry(p, i);
+
+        area = (e[MAN_KIND] & PICOSUIT_KIND_KEYS) != 0 ? PICOSUIT_AREA_KEYS
+                                                       : PICOSUIT_AREA_IMAGE;
+        if ((p->written >> i & 1u) != 0 && !man_is_transient(e[MAN_KIND])) {
+            st = dev_size(p, e[MAN_HANDLE], &len[area], &capacity);
+            if (st == PICOSUIT_OK && len[area] == 0) {
+                st = PICOSUIT_E_STATE;
+            }
+        }
+    }
+    return st;
+}
+
+/* First part of candidate: everything is put in its place, and in the record in memory.
+ */
+static int boot_install(picosuit_boot *b, picosuit *p) {
+    picosuit_boot_record *r = &b->rec;
+    uint32_t len[2];
+    int st = boot_written(p, len);
+
+    if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_CAND) {
+        st = boot_drop(b);
+    }
+    if (st == PICOSUIT_OK && len[PICOSUIT_AREA_KEYS] != 0) {
+        st = boot_keys_seal(b, len[PICOSUIT_AREA_KEYS]);
+        b->set = r->new_keys;
+    }
+    if (st == PICOSUIT_OK && len[PICOSUIT_AREA_IMAGE] != 0) {
+        st = b->slot == boot_target(b) ? boot_store(b, p, len[PICOSUIT_AREA_IMAGE])
+                                       : PICOSUIT_E_STATE;
+    }
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    r->sequence = p->sequence;
+    if (b->running < 2 && b->running != r->confirmed) {
+        boot_swap(r,
+                  b->running); /* the fallback runs: it is what there is to go back to */
+    }
+    if (len[PICOSUIT_AREA_IMAGE] != 0) {
+        memcpy(r->other_digest, p->digest, 16);
+    } else { /* only keys: what is confirmed is to run with them */
+        b->slot = r->confirmed;
+    }
+    r->slot = b->slot;
+    return b->slot < 2 ? PICOSUIT_OK : PICOSUIT_E_STATE;
+}
+
+/* Is the manifest one that was installed before: confirmed and running, or waiting? */
+static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
+
+    if (r->phase == PICOSUIT_BOOT_CAND) {
+        return r->slot != r->confirmed && memcmp(p->digest, r->other_digest, 16) == 0;
+    }
+    return r->confirmed < 2 && b->running == r->confirmed &&
+           memcmp(p->digest, r->confirmed_digest, 16) == 0;
+}
+
+int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
+    int st = PICOSUIT_E_STATE;
+
+    if ((b->flags & BOOT_STEP) == 0) {
+        if (p->state != ST_DONE || p->procedure != PICOSUIT_UPDATE ||
+            p->verified != MAN_VERIFIED) {
+            return st;
+        }
+        if (b->rec.phase == PICOSUIT_BOOT_TRY) {
+            return PICOSUIT_E_TRIAL;
+        }
+        if (b->rec.has_rejected && p->sequence == b->rec.rejected) {
+            return PICOSUIT_E_REJECTED;
+        }
+        if (boot_is_known(b, p)) {
+            return PICOSUIT_OK;
+        }
+        st = boot_install(b, p);
+    } else {
+        st = PICOSUIT_OK;
+    }
+    if (st == PICOSUIT_OK) { /* J8: digest over flash, and all else that a boot asks */
+        st = boot_check(b, p);
+    }
+    if (st == PICOSUIT_AGAIN) {
+        return st;
+    }
+    if (st != PICOSUIT_OK) {
+        (void)boot_load(b);
+        return st;
+    }
+    b->bootable = 0; /* not at this boot */
+    b->rec.tries = 0;
+    return boot_commit(b, PICOSUIT_BOOT_CAND);
+}
+
+/* The one writer of floor, confirmed slot and key epoch (J4). */
+int picosuit_boot_confirm(picosuit_boot *b) {
+    picosuit_boot_record *r = &b->rec;
+
+    if (r->phase == PICOSUIT_BOOT_NONE || b->running >= 2) {
+        return PICOSUIT_E_STATE;
+    }
+    if (r->phase != PICOSUIT_BOOT_TRY) {
+        return PICOSUIT_OK;
+    }
+    if (b->running != r->slot) {
+        return PICOSUIT_E_STATE;
+    }
+    r->floor = r->sequence > r->floor ? r->sequence : r->floor;
+    if (r->slot != r->confirmed) {
+        boot_swap(r, r->slot);
+    }
+    if (r->new_keys != BOOT_NO_PAGE) {
+        memcpy(r->keys_digest, r->new_keys_digest, 16);
+        r->keys = r->new_keys;
+        r->new_keys = BOOT_NO_PAGE;
+        r->epoch++;
+    }
+    r->tries = 0;
+    r->result = PICOSUIT_RESULT_CONFIRMED;
+    r->code = 0;
+    return boot_commit(b, PICOSUIT_BOOT_FRESH);
+}
+
+/* ---- Facts for the platform -------------------------------------------------------- */
+
+int picosuit_boot_sequence(const picosuit_boot *b, uint64_t *floor, uint8_t *digest) {
+    uint64_t least = b->flash->floor;
+
+    *floor = b->rec.floor;
+    memset(digest, 0, 32);
+    if ((b->flags & (BOOT_STEP | BOOT_RERUN)) != 0) {
+        return PICOSUIT_NO_FLOOR; /* its digest is the one that the journal has */
+    }
+    if (least > *floor) {
+        *floor = least - 1u; /* nothing of this number was confirmed: it is allowed */
+    }
+    return least == 0 && b->rec.confirmed >= 2 ? PICOSUIT_NO_FLOOR : PICOSUIT_OK;
+}
+
+unsigned picosuit_boot_slot(const picosuit_boot *b) {
+    return b->slot;
+}
+
+int picosuit_boot_stored(const picosuit_boot *b, unsigned area, uint32_t *off,
+                         uint32_t *len) {
+    *len = 0;
+    if (area == PICOSUIT_AREA_KEYS) {
+        boot_keys k;
+        uint32_t page = boot_keys_other(b);
+
+        if ((b->flags & BOOT_STEP) != 0 && b->set != BOOT_NO_PAGE) {
+            page = b->set;
+            *len = boot_keys_valid(b, page, &k) ? k.len : 0;
+        }
+        *off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
+    } else {
+        boot_head h;
+
+        *off = b->flash->slot[b->slot & 1u];
+        *len = boot_head_read(b, b->slot, &h) ? h.image_len : 0;
+    }
+    return PICOSUIT_OK;
+}
+
+/* ---- Report ------------------------------------------------------------------------ */
+
+#if PICOSUIT_WITH_REPORT
+static void boot_put64(put_writer *w, uint64_t val) {
+    uint8_t d[9];
+    uint32_t i;
+
+    if (val >> 32 == 0) {
+        put_head(w, CBOR_UINT, (uint32_t)val);
+        return;
+    }
+    d[0] = 0x1b;
+    for (i = 8; i > 0; i--) {
+        d[i] = (uint8_t)val;
+        val >>= 8;
+    }
+    put_bytes(w, d, 9);
+}
+
+static void boot_put_maybe(put_writer *w, uint64_t val, int is_there) {
+    if (is_there) {
+        boot_put64(w, val);
+    } else {
+        put_head(w, CBOR_SIMPLE, CBOR_NULL);
+    }
+}
+
+/* The running image as it lies in flash: {0: identifier, 3: digest, 14: size}. */
+static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
+    picosuit_sha256_ctx sha;
+    uint8_t digest[32];
+    boot_head h;
+    int st = PICOSUIT_E_PLATFORM;
+
+    if (!boot_head_read(b, b->running, &h)) {
+        return st;
+    }
+    sha256_init(&sha);
+    st = boot_hash(b, &sha, b->flash->slot[b->running & 1u], h.image_len);
+    sha256_final(&sha, digest);
+    put_bytes(w, (const uint8_t *)"\xa3\x00", 2);
+    put_bytes(w, b->flash->component, b->flash->component_len);
+    put_bytes(w, (const uint8_t *)"\x03\x58\x24\x82\x2f\x58\x20", 7);
+    put_bytes(w, digest, 32);
+    put_head(w, CBOR_UINT, 14);
+    put_head(w, CBOR_UINT, h.image_len);
+    return st;
+}
+
+/* Result of the last update: true, or code and reason as in picosuit_report. */
+static void boot_put_result(const picosuit_boot_record *r, put_writer *w) {
+    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+    int code = is_tried ? 0 : r->code;
+
+    if (code == 0 && !is_tried) {
+        put_head(w, CBOR_SIMPLE, CBOR_TRUE);
+        return;
+    }
+    put_bytes(w, (const uint8_t *)"\xa3\x05", 2);
+    put_head(w, code < 0 ? CBOR_NINT : CBOR_UINT, (uint32_t)(code < 0 ? -1 - code : 0));
+    put_bytes(w, (const uint8_t *)"\x06\x85\x80\x00\x00\x00\xa0\x07", 8);
+    put_head(w, CBOR_UINT, is_tried ? 12 : rep_reason(code));
+}
+
+static void boot_put_state(const picosuit_boot *b, put_writer *w) {
+    const picosuit_boot_record *r = &b->rec;
+    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+
+    put_bytes(w, (const uint8_t *)"\x20\x87", 2);
+    put_head(w, CBOR_UINT, r->phase);
+    put_head(w, CBOR_UINT, b->running);
+    put_head(w, CBOR_UINT, r->tries);
+    boot_put64(w, r->floor);
+    put_head(w, CBOR_UINT, r->epoch);
+    boot_put_maybe(w, r->sequence, is_tried);
+    boot_put_maybe(w, r->rejected, r->has_rejected);
+}
+#endif
+
+int picosuit_boot_report(const picosuit_boot *b, uint8_t *buf, size_t cap, size_t *len) {
+#if PICOSUIT_WITH_REPORT
+    const picosuit_boot_record *r = &b->rec;
+    uint8_t id[BOOT_IDENTITY];
+    put_writer w;
+    int st = PICOSUIT_OK;
+
+    *len = 0;
+    put_start(&w, buf, cap, 0);
+    put_bytes(&w, (const uint8_t *)"\xa4\x03", 2);
+    put_head(&w, CBOR_ARRAY, b->running < 2);
+    if (b->running < 2) {
+        st = boot_put_claims(b, &w);
+        if (st == PICOSUIT_OK) {
+            st = boot_read(b, boot_area(b, b->running), id, sizeof id);
+        }
+    }
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
+    put_head(&w, CBOR_UINT, 4);
+    boot_put_result(r, &w);
+    put_bytes(&w, (const uint8_t *)"\x18\x63\x82\x60\x82\x2f", 6);
+    put_string(&w, CBOR_BSTR, id,
+               b->running < 2 && memcmp(id,
+                                        b->running == r->confirmed ? r->confirmed_digest
+                                                                   : r->other_digest,
+                                        16) == 0
+                   ? sizeof id
+                   : 0);
+    boot_put_state(b, &w);
+    return rep_done(&w, len);
+#else
+    (void)b;
+    (void)buf;
+    (void)cap;
+    *len = 0;
+    return PICOSUIT_E_UNSUPPORTED;
+#endif
+}
+#endif

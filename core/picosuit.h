@@ -46,7 +46,7 @@ extern "C" {
 #ifndef PICOSUIT_WITH_REPORT /* SUIT_Report and capability report */
 #define PICOSUIT_WITH_REPORT 1
 #endif
-#ifndef PICOSUIT_WITH_BOOT /* boot journal (no code yet) */
+#ifndef PICOSUIT_WITH_BOOT /* boot state: journal, key sets, trial, confirm, fall back */
 #define PICOSUIT_WITH_BOOT 1
 #endif
 #ifndef PICOSUIT_WITH_STRINGS /* texts of picosuit_strerror */
@@ -79,6 +79,7 @@ extern "C" {
 #define PICOSUIT_READY 2 /* authenticated: look at the info, then begin */
 #define PICOSUIT_FETCH 3 /* payload bytes are wanted: picosuit_get_fetch */
 #define PICOSUIT_AGAIN 4 /* the platform was not ready: repeat this very call later */
+#define PICOSUIT_SAFE 5  /* nothing can be started: safe mode, an update is wanted */
 
 /* use of this library */
 #define PICOSUIT_E_STATE (-1) /* call not allowed now, or made from inside a callback */
@@ -113,6 +114,9 @@ extern "C" {
 #define PICOSUIT_E_RIGHTS (-34) /* no verified key has the rights for this */
 #define PICOSUIT_E_ROLLBACK                                                              \
     (-35) /* sequence number below what the device has confirmed */
+#define PICOSUIT_E_KEYS (-36) /* key set malformed, or it would lock the device out */
+#define PICOSUIT_E_REJECTED (-37) /* this sequence number was tried and rejected */
+#define PICOSUIT_E_TRIAL (-38)    /* the running image is not confirmed, or never was */
 /* manifest, found by begin before the first effect */
 #define PICOSUIT_E_COMPAT (-40)    /* no vendor and class check in the shared sequence */
 #define PICOSUIT_E_COMPONENT (-41) /* component not known to the platform, or twice */
@@ -438,9 +442,10 @@ typedef struct {
     uint8_t has_digest;  /* digest was received */
     uint8_t ending;      /* payload_end said AGAIN: it may be repeated */
     uint8_t need;        /* rights the procedure needs */
-    uint8_t has_invoked; /* invoke was called */
+    uint8_t has_invoked; /* pattern: invoke was called, of what image-match had found */
     uint8_t searched;    /* the whole envelope was searched for the current uri */
-    uint8_t reserved[2]; /* 0 */
+    uint8_t matched;     /* component that passed image-match and was not written since */
+    uint8_t reserved;    /* 0 */
 } picosuit;
 /* Bytes of work: wrapper and manifest are content lengths; add kept severed sequences and
  * the longest payload key (if there are several) to `manifest`; depth counts nested
@@ -451,6 +456,104 @@ typedef struct {
     ((wrapper) + (manifest) + (components)*PICOSUIT_COMPONENT_SIZE +                     \
      (depth)*PICOSUIT_FRAME_SIZE)
 
+/* ---- Boot state: which of two slots starts; docs/boot.md has the states drawn
+ *
+ * Two equal slots, run in place; a journal of two or three pages, each one full snapshot;
+ * two pages for key sets. The journal only selects: at every boot the stored envelope of
+ * the slot goes through INVOKE (signature, conditions, image-match over flash).
+ *
+ *   boot loader: boot_init, picosuit_init, boot_select; OK: jump to boot_address
+ *   update:      boot_begin in place of picosuit_begin; after OK of the procedure:
+ *                boot_candidate; then reset
+ *   firmware:    boot_confirm when it knows that it works
+ *
+ * Callbacks of the platform answer from here: key (picosuit_boot_key), sequence
+ * (picosuit_boot_sequence), slot (picosuit_boot_slot), size and read of the image and of
+ * the key set (picosuit_boot_stored); begin calls picosuit_boot_prepare before it touches
+ * flash. invoke only notes that the image is to start: the jump follows boot_address. */
+#define PICOSUIT_NO_SLOT 255u
+#define PICOSUIT_NO_ADDRESS 0xffffffffu /* picosuit_boot_address: do not start anything */
+#define PICOSUIT_AREA_IMAGE 0u /* the slot that the image component stands for */
+#define PICOSUIT_AREA_KEYS 1u  /* the key-set page: the set being installed, or in use */
+
+#define PICOSUIT_BOOT_NONE 0u /* no journal: safe mode until an update was confirmed */
+#define PICOSUIT_BOOT_IDLE 1u
+#define PICOSUIT_BOOT_CAND 2u  /* installed, will be tried */
+#define PICOSUIT_BOOT_TRY 3u   /* being tried, not confirmed */
+#define PICOSUIT_BOOT_FRESH 4u /* confirmed, not booted since */
+
+#define PICOSUIT_RESULT_NONE 0u
+#define PICOSUIT_RESULT_CONFIRMED 1u
+#define PICOSUIT_RESULT_REJECTED 2u
+
+/* Flash, as the boot state sees it: constants of the device. Offsets are bytes, as given
+ * to the three functions; areas begin and end at erase pages.
+ * Manifest area, at the end of a slot: 0 identity of the transfer, the port's (32 bytes),
+ * 32 image length, ~length, envelope length, ~length (4 bytes each), 48 stored envelope.
+ * Key-set page: 0 epoch, length (4 bytes each), SHA-256 of set, epoch and length (32), 40
+ * COSE_KeySet. All numbers in the device's own byte order. */
+#define PICOSUIT_MANIFEST_LEN 32u
+#define PICOSUIT_MANIFEST_ENVELOPE 48u
+#define PICOSUIT_KEYS_SET 40u
+typedef struct {
+    /* Reads cap bytes. Programs len bytes; off and len are multiples of `unit`, the units
+     * are erased. Erases one page. Each returns 0 when it is done, and it was verified by
+     * reading back; else a negative number: the caller stops and keeps its state. */
+    int (*read)(void *dev, uint32_t off, uint8_t *buf, size_t cap);
+    int (*write)(void *dev, uint32_t off, const uint8_t *data, size_t len);
+    int (*erase)(void *dev, uint32_t off);
+    uint8_t unit;             /* bytes programmed at once: 1, 2, 4 or 8 */
+    uint8_t erased;           /* value of an erased byte: 0xff or 0x00 */
+    uint8_t tries;            /* times that a candidate is started, 1..255 */
+    uint8_t journal_pages;    /* 2 or 3 */
+    uint16_t factory_len;     /* bytes */
+    uint16_t component_len;   /* bytes */
+    uint32_t page;            /* bytes of an erase page, 128 or more */
+    uint32_t slot[2];         /* first byte of each slot */
+    uint32_t slot_size;       /* bytes: image, then the manifest area */
+    uint32_t manifest_size;   /* bytes of the manifest area */
+    uint32_t journal;         /* first journal page */
+    uint32_t keys;            /* first of two key-set pages */
+    uint32_t floor;           /* sequence number below which nothing is ever accepted */
+    const uint8_t *factory;   /* COSE_KeySet used while no key-set page is valid */
+    const uint8_t *component; /* encoded identifier of the image, for the report */
+} picosuit_flash;
+/* A journal record, in flash and in memory. */
+typedef struct {
+    uint8_t version;              /* 1: of this layout */
+    uint8_t phase;                /* PICOSUIT_BOOT_* */
+    uint8_t tries;                /* starts of the candidate so far */
+    uint8_t confirmed;            /* slot, or PICOSUIT_NO_SLOT */
+    uint8_t slot;                 /* of the candidate; confirmed one: only keys change */
+    uint8_t keys;                 /* page of the key set in force, 0 or 1; 255: factory */
+    uint8_t new_keys;             /* of the candidate's; 255: keys stay */
+    uint8_t result;               /* PICOSUIT_RESULT_*: how the last update ended */
+    int16_t code;                 /* why it was rejected: PICOSUIT_E_* */
+    uint8_t has_rejected;         /* 1: `rejected` counts */
+    uint8_t reserved;             /* 0 */
+    uint32_t counter;             /* plus 1 with each record; the highest valid wins */
+    uint64_t floor;               /* highest confirmed sequence number */
+    uint64_t sequence;            /* of the candidate, in CAND and TRY */
+    uint64_t rejected;            /* last rejected sequence number, if has_rejected */
+    uint8_t confirmed_digest[16]; /* manifest of the confirmed slot, first half */
+    uint8_t other_digest[16];     /* of the other slot: candidate or fallback; 0: none */
+    uint8_t keys_digest[16];      /* of the key set in force, first half */
+    uint8_t new_keys_digest[16];  /* of the candidate's */
+    uint32_t epoch;               /* key epoch: of the key set in force; factory: 0 */
+    uint32_t crc;                 /* CRC-32 (IEEE 802.3) of all before it */
+} picosuit_boot_record;
+/* The boot state: 160 bytes, hands off but for reading rec and running. */
+typedef struct {
+    uint8_t running; /* slot that was started at this boot, or PICOSUIT_NO_SLOT */
+    uint8_t slot;    /* slot that the image component stands for now */
+    uint8_t set;     /* page of the key set that verifies now; 255: factory */
+    uint8_t flags;   /* progress of select and candidate */
+    uint32_t bootable;        /* pattern: the slot passed all checks at this boot */
+    picosuit_boot_record rec; /* the newest one; phase NONE: there is none */
+    const picosuit_flash *flash;
+    void *dev;
+    uint8_t x[32]; /* public key handed out last */
+} picosuit_boot;
 /* ---- Functions, in the order a program calls them */
 
 /* picosuit_init - start, or start over
@@ -557,6 +660,87 @@ uint32_t picosuit_version(void);
 /* picosuit_features - bits: 0 ENCRYPTION 1 MAC 2 SEVERED 3 INTEGRATED 4 SLOTS 5 SWAP
  * 6 REPORT 7 BOOT 8 STRINGS */
 uint32_t picosuit_features(void);
+
+/* ---- Boot state, in the order a device calls it (PICOSUIT_WITH_BOOT) */
+#if PICOSUIT_WITH_BOOT
+/* picosuit_boot_init - read the journal
+ *   flash    in      geometry and functions; must outlive b
+ *   dev      in      first argument of the three functions
+ *   running  in      slot this code runs from; boot loader: PICOSUIT_NO_SLOT
+ * Returns  PICOSUIT_OK, also without a journal (rec.phase is NONE then);
+ *          PICOSUIT_E_PLATFORM when flash cannot be read
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_init(picosuit_boot *b, const picosuit_flash *flash,
+                                           void *dev, unsigned running);
+/* picosuit_boot_select - find the slot to start now, and check it
+ * Candidate (counted as a try beforehand), else the confirmed slot, else the fallback:
+ * the first whose stored envelope passes INVOKE, with its digest as the journal has it,
+ * image-match of what it invokes, and nothing behind image and envelope in the slot. A
+ * candidate that fails or was tried often enough is rejected.
+ *   p        in/out  just initialised; afterwards it holds the envelope of the slot
+ * Returns  PICOSUIT_OK: jump to picosuit_boot_address; PICOSUIT_SAFE: nothing starts,
+ *          serve updates; PICOSUIT_AGAIN
+ * Cost     one signature, the image hashed once, for each slot tried; at most two commits
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_select(picosuit_boot *b, picosuit *p);
+/* picosuit_boot_address - first byte of the slot that passed, or PICOSUIT_NO_ADDRESS
+ * Asks every pattern again: the last thing before the jump. */
+uint32_t picosuit_boot_address(const picosuit_boot *b, const picosuit *p);
+/* picosuit_boot_begin - picosuit_begin(p, PICOSUIT_UPDATE) under the rules of the journal
+ * Returns  as that; PICOSUIT_E_TRIAL (before anything: p stays READY), _E_REJECTED
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_begin(picosuit_boot *b, picosuit *p);
+/* picosuit_boot_prepare - before flash of an area is erased or programmed, in `begin`
+ * Withdraws a candidate that waits for its first boot; erases the manifest area of the
+ * slot, or the key-set page. The port then erases the image pages.
+ *   area     in      PICOSUIT_AREA_*
+ *   off      out     flash offset of the area's first payload byte
+ * Returns  PICOSUIT_OK; PICOSUIT_E_TRIAL, _E_STATE (no slot to write), _E_PLATFORM
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_prepare(picosuit_boot *b, unsigned area,
+                                              uint32_t *off);
+/* picosuit_boot_candidate - an update is done: store its envelope, check all as a boot
+ * does, with the new keys if it brings any, and only then make it the candidate
+ *   p        in/out  procedure UPDATE done; afterwards it holds what will be booted
+ * Returns  PICOSUIT_OK: started by the next reset (nothing is written if it is what is
+ *          confirmed, or waits already); PICOSUIT_AGAIN; PICOSUIT_E_STATE, _E_TRIAL,
+ *          _E_REJECTED, _E_KEYS, _E_LIMIT (envelope larger than the manifest area),
+ *          _E_PLATFORM; any error of the check
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_candidate(picosuit_boot *b, picosuit *p);
+/* picosuit_boot_confirm - the running image is good: the only writer of floor and epoch
+ * Returns  PICOSUIT_OK: committed, or it was; PICOSUIT_E_STATE (not the running image's
+ *          trial), _E_PLATFORM (not committed)
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_confirm(picosuit_boot *b);
+/* For the platform's `key`: keys of the set that verifies now, for PURPOSE_VERIFY. */
+int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *kid,
+                      size_t kid_len, picosuit_key *out);
+/* For `sequence`. */
+int picosuit_boot_sequence(const picosuit_boot *b, uint64_t *floor, uint8_t *digest);
+/* For `slot`, `read`, `size`: the slot that the image component stands for now. */
+unsigned picosuit_boot_slot(const picosuit_boot *b);
+/* For `size` and `read`: offset of an area's first byte and the length recorded there, 0
+ * if nothing complete is. What `end` has closed since the reset is the port's to know. */
+int picosuit_boot_stored(const picosuit_boot *b, unsigned area, uint32_t *off,
+                         uint32_t *len);
+/* picosuit_boot_report - what runs and how the last update ended, as a SUIT_Report
+ * Made from journal and flash alone; the running image is hashed for it.
+ * Returns  PICOSUIT_OK; PICOSUIT_E_ROOM (len = bytes needed), _E_PLATFORM
+ * Source   draft-ietf-suit-report; docs/boot.md has the members
+ */
+PICOSUIT_MUST_CHECK int picosuit_boot_report(const picosuit_boot *b, uint8_t *buf,
+                                             size_t cap, size_t *len);
+/* picosuit_keyset_check - COSE_KeySet of 1..4 Ed25519 keys, each {1 kty, 2 kid, 3 alg,
+ * -1 crv, -2 x, -65537 rights}, one of them with the rights UPDATE and KEYS
+ * Returns  PICOSUIT_OK; PICOSUIT_E_KEYS
+ */
+PICOSUIT_MUST_CHECK int picosuit_keyset_check(const uint8_t *data, size_t len);
+/* picosuit_keyset_key - the n-th key; key->key points into data, key->id is n + 1
+ * Returns  1; 0 when there are no more; PICOSUIT_E_KEYS
+ */
+int picosuit_keyset_key(const uint8_t *data, size_t len, unsigned n, picosuit_key *key);
+#endif
 
 /* ---- Primitives, for boot loaders, tests and tools; may change with any version */
 #if PICOSUIT_EXPOSE_PRIMITIVES
