@@ -90,7 +90,6 @@ def good_sets() -> list[Set]:
         "eddsa": [cose_key(BOOT_A, alg=EDDSA)],
         "kid_1": [cose_key(BOOT_A, kid=b"a")],
         "kid_23": [cose_key(BOOT_A, kid=b"k" * 23)],
-        "kid_24": [cose_key(BOOT_A, kid=b"k" * 24)],
         "rights_9": [cose_key(BOOT_A, UPDATE | KEYS)],
         "rights_31": [cose_key(BOOT_A, 31)],
         "rights_2_beside": [cose_key(BOOT_A), cose_key(BOOT_B, INVOKE)],
@@ -149,6 +148,7 @@ def bad_sets() -> list[Set]:
         "kty_2": one_wrong(kty=2),
         "kty_text": one_wrong(kty="OKP"),
         "kid_empty": one_wrong(kid=b""),
+        "kid_24": one_wrong(kid=b"k" * 24),
         "kid_text": one_wrong(kid="boot-a"),
         "kid_int": one_wrong(kid=7),
         "alg_es256": one_wrong(alg=-7),
@@ -313,8 +313,14 @@ def invocations() -> None:
     one_image("slot_0", "boots from slot 0 only", 2, invoke=[20, {5: 0}, 5, 15, 23, 2])
     one_image("slot_1", "boots from slot 1 only", 2, invoke=[20, {5: 1}, 5, 15, 23, 2])
     one_image("empty", "image-match with nothing in the image", 2, length=0)
+    one_image("load_writes", "writes to the image in its load section", 2,
+              load=[20, {18: b"x"}, 18, 2])
+    one_image("load_mends", "fetches the image again in its load section, if it is bad", 2,
+              validate=None, load=[15, [Wrap([3, 15]), Wrap(FETCH_IMAGE)], 3, 15])
     image_and_keys("invokes_keys", "invokes the key set", 2, "ab", A,
                    invoke=[12, 0, 3, 15, 12, 1, 23, 2])
+    image_and_keys("starts_keys", "matches and invokes the key set", 2, "ab", A,
+                   validate=[12, 1, 3, 15], invoke=[12, 1, 23, 2])
     image_and_keys("matches_keys", "matches the key set, invokes the image", 2, "ab", A,
                    validate=[12, 1, 3, 15])
     image_and_keys("matches_both", "matches image, then keys: bound to these keys for ever", 2,
