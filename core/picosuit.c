@@ -4901,6 +4901,18 @@ static uint32_t rep_reason(int code) {
     return i < sizeof reasons ? reasons[i] : 11;
 }
 
+/* Code, record and the label of the reason, which follows. */
+static void rep_record(put_writer *w, int code, uint32_t section, uint32_t offset,
+                       uint32_t component) {
+    put_bytes(w, (const uint8_t *)"\xa3\x05", 2);
+    put_head(w, code < 0 ? CBOR_NINT : CBOR_UINT, (uint32_t)(code < 0 ? -1 - code : 0));
+    put_bytes(w, (const uint8_t *)"\x06\x85\x80", 3); /* in the root manifest */
+    put_head(w, CBOR_UINT, section);
+    put_head(w, CBOR_UINT, offset);
+    put_head(w, CBOR_UINT, component);
+    put_bytes(w, (const uint8_t *)"\xa0\x07", 2);
+}
+
 /* Result of the procedure: true, or where it stands or failed. Before any section:
  * section 0 and the offset in the envelope. */
 static void rep_result(const picosuit *p, put_writer *w) {
@@ -4924,14 +4936,7 @@ static void rep_result(const picosuit *p, put_writer *w) {
             section = 0; /* an error of the envelope while the procedure ran */
         }
     }
-    put_bytes(w, (const uint8_t *)"\xa3\x05", 2);
-    put_head(w, e->code < 0 ? CBOR_NINT : CBOR_UINT,
-             (uint32_t)(e->code < 0 ? -1 - e->code : 0));
-    put_bytes(w, (const uint8_t *)"\x06\x85\x80", 3); /* in the root manifest */
-    put_head(w, CBOR_UINT, section);
-    put_head(w, CBOR_UINT, offset);
-    put_head(w, CBOR_UINT, component == NO_COMPONENT ? 0 : component);
-    put_bytes(w, (const uint8_t *)"\xa0\x07", 2);
+    rep_record(w, e->code, section, offset, component == NO_COMPONENT ? 0 : component);
     put_head(w, CBOR_UINT, e->code != 0 ? rep_reason(e->code) : is_invoking ? 12 : 0);
 }
 
@@ -5695,14 +5700,12 @@ uint32_t picosuit_features(void) {
 #define BOOT_IDENTITY 32u /* bytes of the manifest area that the port programs */
 
 /* flags */
-#define BOOT_STEP 3u /* of a check: 0 none under way, or one of the following */
-#define BOOT_FEED 1u
-#define BOOT_BEGIN 2u
-#define BOOT_RUN 3u
+#define BOOT_CHECK 1u    /* a check is under way: it said AGAIN */
 #define BOOT_PREPARED 4u /* the manifest area was erased, and is blank but for its id */
 #define BOOT_RERUN 8u    /* the manifest being processed is the confirmed one */
-#define BOOT_ATTEMPT 16u /* what select looks at: 0 candidate, 1 confirmed, 2 fallback   \
-                          */
+#define BOOT_ATTEMPT                                                                     \
+    16u /* what select looks at: 0 candidate, 1 confirmed, 2 fallback                    \
+         */
 
 /* ---- Flash ------------------------------------------------------------------------- */
 
@@ -5727,8 +5730,10 @@ static int boot_erase(const picosuit_boot *b, uint32_t off, uint32_t end) {
     return PICOSUIT_OK;
 }
 
-/* Whether nothing was ever programmed from off to end: E_TRAILING if something was. */
-static int boot_blank(const picosuit_boot *b, uint32_t off, uint32_t end) {
+/* Reads from off to end. With sha: hashes it. Without: OK if nothing was ever programmed
+ * there, E_TRAILING if something was. */
+static int boot_walk(const picosuit_boot *b, picosuit_sha256_ctx *sha, uint32_t off,
+                     uint32_t end) {
     uint8_t buf[32];
     uint32_t i, n;
 
@@ -5736,6 +5741,10 @@ static int boot_blank(const picosuit_boot *b, uint32_t off, uint32_t end) {
         n = end - off < sizeof buf ? end - off : (uint32_t)sizeof buf;
         if (boot_read(b, off, buf, n) != PICOSUIT_OK) {
             return PICOSUIT_E_PLATFORM;
+        }
+        if (sha != NULL) {
+            sha256_update(sha, buf, n);
+            continue;
         }
         for (i = 0; i < n; i++) {
             if (buf[i] != b->flash->erased) {
@@ -5746,20 +5755,13 @@ static int boot_blank(const picosuit_boot *b, uint32_t off, uint32_t end) {
     return PICOSUIT_OK;
 }
 
-static int boot_hash(const picosuit_boot *b, picosuit_sha256_ctx *sha, uint32_t off,
-                     uint32_t len) {
-    uint8_t buf[32];
-    uint32_t n;
+/* Half a digest: 128 bits select, the signature still decides. */
+static int boot_same(const uint8_t *a, const uint8_t *b) {
+    return memcmp(a, b, 16) == 0;
+}
 
-    for (; len > 0; len -= n) {
-        n = len < sizeof buf ? len : (uint32_t)sizeof buf;
-        if (boot_read(b, off, buf, n) != PICOSUIT_OK) {
-            return PICOSUIT_E_PLATFORM;
-        }
-        sha256_update(sha, buf, n);
-        off += n;
-    }
-    return PICOSUIT_OK;
+static void boot_copy(uint8_t *to, const uint8_t *from) {
+    memcpy(to, from, 16);
 }
 
 /* ---- The journal ------------------------------------------------------------------- */
@@ -5830,11 +5832,12 @@ typedef struct {
 /* SHA-256 of the set in a page, under the epoch and length in k. */
 static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
                                      const boot_keys *k, uint8_t *out) {
+    uint32_t off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
     picosuit_sha256_ctx sha;
     int st = PICOSUIT_E_PLATFORM;
 
     sha256_init(&sha);
-    st = boot_hash(b, &sha, boot_keys_page(b, page) + PICOSUIT_KEYS_SET, k->len);
+    st = boot_walk(b, &sha, off, off + k->len);
     sha256_update(&sha, (const uint8_t *)k, 8);
     sha256_final(&sha, out);
     return st;
@@ -5860,8 +5863,8 @@ static void boot_keys_load(picosuit_boot *b) {
     uint32_t epoch = 0;
 
     if (r->phase != PICOSUIT_BOOT_NONE &&
-        (r->keys == BOOT_NO_PAGE || (boot_keys_valid(b, r->keys & 1u, &k) &&
-                                     memcmp(k.sha, r->keys_digest, 16) == 0))) {
+        (r->keys == BOOT_NO_PAGE ||
+         (boot_keys_valid(b, r->keys & 1u, &k) && boot_same(k.sha, r->keys_digest)))) {
         return;
     }
     r->keys = BOOT_NO_PAGE;
@@ -5869,7 +5872,7 @@ static void boot_keys_load(picosuit_boot *b) {
         if (boot_keys_valid(b, i, &k) && k.epoch > epoch) {
             epoch = k.epoch;
             r->keys = (uint8_t)i;
-            memcpy(r->keys_digest, k.sha, 16);
+            boot_copy(r->keys_digest, k.sha);
         }
     }
     r->epoch = epoch > r->epoch ? epoch : r->epoch;
@@ -5917,13 +5920,18 @@ static int boot_commit(picosuit_boot *b, uint32_t phase) {
     return PICOSUIT_OK;
 }
 
+/* There is a candidate. */
+static int boot_is_tried(const picosuit_boot_record *r) {
+    return r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+}
+
 /* Confirmed image and other image change places. */
 static void boot_swap(picosuit_boot_record *r, uint32_t confirmed) {
     uint8_t old[16];
 
-    memcpy(old, r->confirmed_digest, 16);
-    memcpy(r->confirmed_digest, r->other_digest, 16);
-    memcpy(r->other_digest, old, 16);
+    boot_copy(old, r->confirmed_digest);
+    boot_copy(r->confirmed_digest, r->other_digest);
+    boot_copy(r->other_digest, old);
     r->confirmed = (uint8_t)confirmed;
 }
 
@@ -5937,40 +5945,48 @@ static int boot_drop(picosuit_boot *b) {
     return boot_commit(b, PICOSUIT_BOOT_IDLE);
 }
 
-/* One COSE_Key: its length, 0 if it is not exactly
- * {1: 1, 2: kid, 3: alg, -1: 6, -2: x, -65537: rights}, kid of 1 to 23 bytes.
- * [RFC9053 7.2], docs/boot.md */
-static size_t boot_cose_key(const uint8_t *data, size_t len, picosuit_key *key) {
-    const uint8_t *d = data + 5;
-    size_t kid_len, tail;
+/* One COSE_Key: {1: 1, 2: kid, 3: alg, -1: 6, -2: x, -65537: rights}, with a mark for
+ * what differs from key to key. [RFC9053 7.2], docs/boot.md */
+#define BOOT_KID 0xe1u
+#define BOOT_ALG 0xe2u
+#define BOOT_X 0xe3u
+static const uint8_t boot_key_form[] = {0xa6,     1,    1, 2,    BOOT_KID, 3,
+                                        BOOT_ALG, 0x20, 6, 0x21, 0x58,     0x20,
+                                        BOOT_X,   0x3a, 0, 1,    0,        0};
 
-    if (len < 5 || memcmp(data, "\xa6\x01\x01\x02", 4) != 0 || data[4] < 0x41 ||
-        data[4] > 0x57) {
-        return 0;
-    }
-    kid_len = data[4] & 31u;
-    if (len - 5 < kid_len + 45) {
-        return 0;
-    }
-    d += kid_len;
-    key->key = d + 7;
+/* Its length, 0 if it is not exactly that, with a kid of 1 to 23 bytes. */
+static size_t boot_cose_key(const uint8_t *data, size_t len, picosuit_key *key) {
+    size_t pos = 0;
+    uint32_t i, c;
+
     key->key_len = 32;
-    key->alg = d[1] == 0x27 ? PICOSUIT_ALG_EDDSA : PICOSUIT_ALG_ED25519;
-    key->rights = d[44];
-    tail = kid_len + 50;
-    if (d[44] == 0x18 && len > tail && d[45] >= 24) {
-        key->rights = d[45];
-        tail++;
-    } else if (d[44] >= 24) {
+    for (i = 0; i <= sizeof boot_key_form; i++, pos++) {
+        if (pos >= len) {
+            return 0;
+        }
+        c = data[pos];
+        if (i == sizeof boot_key_form) {
+            break;
+        }
+        if (boot_key_form[i] == BOOT_KID && c > 0x40 && c < 0x58) {
+            pos += c - 0x40u;
+        } else if (boot_key_form[i] == BOOT_ALG && (c == 0x32 || c == 0x27)) {
+            key->alg = 0x1f - (int32_t)c;
+        } else if (boot_key_form[i] == BOOT_X) {
+            key->key = data + pos;
+            pos += 31;
+        } else if (boot_key_form[i] != c) {
+            return 0;
+        }
+    }
+    if (c == 0x18 && pos + 1 < len) {
+        pos++;
+        c = data[pos] + (data[pos] < 24 ? 32u : 0);
+    } else if (c > 23) {
         return 0;
     }
-    if (d[0] != 3 || (d[1] != 0x32 && d[1] != 0x27) ||
-        memcmp(d + 2, "\x20\x06\x21\x58\x20", 5) != 0 ||
-        memcmp(d + 39, "\x3a\x00\x01\x00\x00", 5) != 0 || key->rights == 0 ||
-        key->rights > 31) {
-        return 0;
-    }
-    return tail;
+    key->rights = c;
+    return c - 1u < 31 ? pos + 1 : 0;
 }
 
 /* The n-th key, and where it stands: 1, 0 or E_KEYS. */
@@ -6101,119 +6117,88 @@ static int boot_head_read(const picosuit_boot *b, uint32_t slot, boot_head *h) {
 
 /* Where an update goes: never to the slot that runs; if none does, not to the confirmed
  * one. */
-static uint8_t boot_target(const picosuit_boot *b) {
+static B_NOINLINE uint8_t boot_target(const picosuit_boot *b) {
     uint32_t slot = b->running < 2 ? b->running : b->rec.confirmed;
 
     return (uint8_t)(slot < 2 ? slot ^ 1u : 0);
 }
 
-/* Failure of a check: it says which byte of the stored envelope. */
-static int boot_fail(picosuit *p, int code) {
-    return fail(p, -code, p->rx_off, 0);
-}
-
-/* The stored envelope, fed like one that arrives: authentic by the keys of b->set, and
- * the very manifest that the journal means. */
-static B_NOINLINE int boot_check_envelope(picosuit_boot *b, picosuit *p) {
-    const picosuit_boot_record *r = &b->rec;
-    const uint8_t *want = b->slot == r->confirmed ? r->confirmed_digest : r->other_digest;
-    uint32_t area = boot_area(b, b->slot);
-    boot_head h;
+/* The next bytes of the stored envelope, fed like those of one that arrives. Once more
+ * without any if the last one was answered with AGAIN. */
+static B_NOINLINE int boot_feed(const picosuit_boot *b, picosuit *p, uint32_t end) {
     uint8_t buf[32];
-    size_t n, used;
+    size_t used;
+    size_t n = end - p->rx_off;
     int st = PICOSUIT_E_STATE;
 
-    if (!boot_head_read(b, b->slot, &h)) {
-        return boot_fail(p, PICOSUIT_E_TRUNCATED);
-    }
-    do { /* once more without a byte if the last one was answered with AGAIN */
-        n = h.envelope_len - p->rx_off;
-        n = n < sizeof buf ? n : sizeof buf;
-        st = boot_read(b, area + PICOSUIT_MANIFEST_ENVELOPE + p->rx_off, buf, n);
-        if (st != PICOSUIT_OK) {
-            return boot_fail(p, st);
-        }
+    n = n < sizeof buf ? n : sizeof buf;
+    st = boot_read(b, boot_area(b, b->slot) + PICOSUIT_MANIFEST_ENVELOPE + p->rx_off, buf,
+                   n);
+    if (st == PICOSUIT_OK) {
         st = picosuit_feed(p, buf, n, &used);
-    } while (st == PICOSUIT_MORE && p->rx_off < h.envelope_len);
-    if (st == PICOSUIT_AGAIN || st < 0) {
-        return st;
     }
-    if (st != PICOSUIT_READY || p->rx_off != h.envelope_len) {
-        return boot_fail(p, PICOSUIT_E_TRUNCATED);
+    return st == PICOSUIT_MORE && p->rx_off == end ? PICOSUIT_E_TRUNCATED : st;
+}
+
+/* Authentic: is it all of what is stored, and the very manifest that the journal means?
+ */
+static int boot_begin(const picosuit_boot *b, picosuit *p, uint32_t end) {
+    const picosuit_boot_record *r = &b->rec;
+
+    if (p->rx_off != end) {
+        return PICOSUIT_E_TRAILING;
     }
-    if (memcmp(p->digest, want, 16) != 0) {
-        return boot_fail(p, PICOSUIT_E_DIGEST);
+    if (!boot_same(p->digest,
+                   b->slot == r->confirmed ? r->confirmed_digest : r->other_digest)) {
+        return PICOSUIT_E_DIGEST;
     }
-    return PICOSUIT_OK;
+    return picosuit_begin(p, PICOSUIT_INVOKE);
 }
 
 /* INVOKE went well: what it invoked was matched with its digest over flash, and there is
  * nothing else in the slot. [THREAT.IMG.EXTRA] */
-static B_NOINLINE int boot_check_slot(picosuit_boot *b, picosuit *p) {
+static int boot_end(picosuit_boot *b, const picosuit *p, const boot_head *h) {
     uint32_t area = boot_area(b, b->slot);
-    boot_head h;
-    int st = PICOSUIT_E_PLATFORM;
+    int st = PICOSUIT_E_DIGEST;
 
-    if (p->has_invoked != RUN_INVOKED_MATCHED) {
-        return fail(p, -PICOSUIT_E_DIGEST, man_head(p), 23);
-    }
-    if (boot_head_read(b, b->slot, &h)) {
-        st = boot_blank(b, b->flash->slot[b->slot & 1u] + h.image_len, area);
+    if (p->has_invoked == RUN_INVOKED_MATCHED) {
+        st = boot_walk(b, NULL, b->flash->slot[b->slot & 1u] + h->image_len, area);
     }
     if (st == PICOSUIT_OK) {
-        st = boot_blank(b, area + PICOSUIT_MANIFEST_ENVELOPE + h.envelope_len,
-                        area + b->flash->manifest_size);
+        st = boot_walk(b, NULL, area + PICOSUIT_MANIFEST_ENVELOPE + h->envelope_len,
+                       area + b->flash->manifest_size);
     }
-    if (st != PICOSUIT_OK) {
-        return boot_fail(p, st);
-    }
-    b->bootable = BOOT_PASSED ^ b->slot;
-    return PICOSUIT_OK;
-}
-
-static void boot_step(picosuit_boot *b, uint32_t step) {
-    b->flags = (uint8_t)((b->flags & ~BOOT_STEP) | step);
-}
-
-/* One step of a check; BOOT_FEED comes first. */
-static int boot_check_step(picosuit_boot *b, picosuit *p, uint32_t step) {
-    switch (step) {
-    case BOOT_FEED: return boot_check_envelope(b, p);
-    case BOOT_BEGIN: return picosuit_begin(p, PICOSUIT_INVOKE);
-    default: return picosuit_run(p);
-    }
+    b->bootable = st == PICOSUIT_OK ? BOOT_PASSED ^ b->slot : 0;
+    return st;
 }
 
 /* Checks slot b->slot with key set b->set as every boot does: OK, AGAIN (call again), or
  * an error, which then is p's, too. */
 static int boot_check(picosuit_boot *b, picosuit *p) {
+    boot_head h;
     int st = PICOSUIT_OK;
 
-    if ((b->flags & BOOT_STEP) == 0) {
+    if ((b->flags & BOOT_CHECK) == 0) {
         b->bootable = 0;
         st = picosuit_init(p, p->platform, p->dev, p->work, p->work_len);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        boot_step(b, BOOT_FEED);
+        b->flags |= st == PICOSUIT_OK ? BOOT_CHECK : 0;
     }
-    for (;;) {
-        uint32_t step = b->flags & BOOT_STEP;
-
-        st = boot_check_step(b, p, step);
-        if (st == PICOSUIT_AGAIN) {
-            return st;
-        }
-        if (st != PICOSUIT_OK || step == BOOT_RUN) {
-            break;
-        }
-        boot_step(b, step + 1u);
+    if (!boot_head_read(b, b->slot, &h)) {
+        st = PICOSUIT_E_TRUNCATED;
     }
-    boot_step(b, 0);
-    if (st > 0) { /* an image that has to be fetched first */
-        st = boot_fail(p, PICOSUIT_E_FETCH);
+    while (st >= 0 && st <= PICOSUIT_READY && p->state != ST_DONE) {
+        st = p->state == ST_RECEIVE ? boot_feed(b, p, h.envelope_len)
+             : p->state < ST_RUN    ? boot_begin(b, p, h.envelope_len)
+                                    : picosuit_run(p);
     }
-    return st == PICOSUIT_OK ? boot_check_slot(b, p) : st;
+    if (st == PICOSUIT_AGAIN) {
+        return st;
+    }
+    b->flags = (uint8_t)(b->flags & ~BOOT_CHECK);
+    if (st >= 0) { /* FETCH: an image that is not there yet */
+        st = st == PICOSUIT_OK ? boot_end(b, p, &h) : PICOSUIT_E_FETCH;
+    }
+    return st == PICOSUIT_OK ? st : fail(p, -st, p->rx_off, 0);
 }
 
 /* ---- Starting ---------------------------------------------------------------------- */
@@ -6240,7 +6225,7 @@ static void boot_reject(picosuit_boot *b, int code) {
 /* Chooses slot and keys of an attempt. Returns 0 if there is nothing to check. */
 static int boot_aim(picosuit_boot *b, uint32_t attempt) {
     const picosuit_boot_record *r = &b->rec;
-    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+    int is_tried = boot_is_tried(r);
     int is_other = r->slot != r->confirmed; /* the candidate has a slot of its own */
     static const uint8_t none[16] = {0};
 
@@ -6257,7 +6242,7 @@ static int boot_aim(picosuit_boot *b, uint32_t attempt) {
     }
     if (attempt == 2) { /* the old image, unless the digest is the candidate's (J9) */
         b->slot ^= 1u;
-        if ((is_tried && is_other) || memcmp(r->other_digest, none, 16) == 0) {
+        if ((is_tried && is_other) || boot_same(r->other_digest, none)) {
             return 0;
         }
     }
@@ -6284,7 +6269,7 @@ int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
     if (p->magic != DEV_MAGIC) {
         return st;
     }
-    if ((b->flags & (BOOT_STEP | 3u * BOOT_ATTEMPT)) == 0 &&
+    if ((b->flags & (BOOT_CHECK | 3u * BOOT_ATTEMPT)) == 0 &&
         b->rec.phase == PICOSUIT_BOOT_FRESH) {
         /* The record may be one that was cut while written: a copy, before anything
          * relies on it (J6). */
@@ -6296,7 +6281,7 @@ int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
         if (attempt == 3) {
             break;
         }
-        if ((b->flags & BOOT_STEP) != 0 || boot_aim(b, attempt)) {
+        if ((b->flags & BOOT_CHECK) != 0 || boot_aim(b, attempt)) {
             st = boot_check(b, p);
             if (st == PICOSUIT_AGAIN) {
                 return st;
@@ -6335,33 +6320,53 @@ uint32_t picosuit_boot_address(const picosuit_boot *b, const picosuit *p) {
 
 /* ---- Updates ----------------------------------------------------------------------- */
 
-int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
-    picosuit_boot_record *r = &b->rec;
-    int st = PICOSUIT_E_TRIAL;
+/* Is the manifest one that was installed before: confirmed and running, or waiting? */
+static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
 
-    if ((b->flags & BOOT_STEP) != 0) { /* a candidate's check was abandoned */
-        boot_step(b, 0);
+    if (r->phase == PICOSUIT_BOOT_CAND) {
+        return r->slot != r->confirmed && boot_same(p->digest, r->other_digest);
+    }
+    return b->running == r->confirmed && boot_same(p->digest, r->confirmed_digest);
+}
+
+/* No update while an image is on trial, and none that was tried. */
+static int boot_admit(const picosuit_boot *b, picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
+    int code = -PICOSUIT_E_TRIAL;
+
+    if (r->phase != PICOSUIT_BOOT_TRY) {
+        if (!r->has_rejected || p->sequence != r->rejected) {
+            return PICOSUIT_OK;
+        }
+        code = -PICOSUIT_E_REJECTED;
+    }
+    return fail(p, code, man_offset(p, p->seq_pos), 2);
+}
+
+int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
+    int st = PICOSUIT_E_STATE;
+
+    if (!picosuit_is_ready(p)) {
+        return picosuit_begin(p, PICOSUIT_UPDATE);
+    }
+    if ((b->flags & BOOT_CHECK) != 0) { /* a candidate's check was abandoned */
         (void)boot_load(b);
     }
-    if (r->phase == PICOSUIT_BOOT_TRY) {
-        return st;
-    }
+    b->flags = (uint8_t)(b->flags & BOOT_PREPARED);
     b->bootable = 0;
     b->set = r->keys;
     b->slot = boot_target(b);
-    b->flags = (uint8_t)(b->flags & ~BOOT_RERUN);
-    if (r->confirmed < 2 && memcmp(p->digest, r->confirmed_digest, 16) == 0) {
+    if (boot_same(p->digest, r->confirmed_digest)) {
         b->flags |= BOOT_RERUN;
     }
-    st = picosuit_begin(p, PICOSUIT_UPDATE);
-    if (st != PICOSUIT_OK) {
-        return st;
+    st = boot_admit(b, p);
+    if (st == PICOSUIT_OK) {
+        st = picosuit_begin(p, PICOSUIT_UPDATE);
     }
-    if (r->has_rejected && p->sequence == r->rejected) {
-        return fail(p, -PICOSUIT_E_REJECTED, man_offset(p, p->seq_pos), 2);
-    }
-    if ((b->flags & BOOT_RERUN) != 0 && b->running == r->confirmed) {
-        p->state = ST_DONE; /* it runs: there is nothing to do */
+    if (st == PICOSUIT_OK && boot_is_known(b, p)) {
+        p->state = ST_DONE; /* there is nothing to do */
     }
     return st;
 }
@@ -6374,7 +6379,7 @@ int picosuit_boot_prepare(picosuit_boot *b, unsigned area, uint32_t *off) {
     if (b->rec.phase == PICOSUIT_BOOT_TRY) {
         return PICOSUIT_E_TRIAL;
     }
-    if (b->slot >= 2 || b->slot == b->running) {
+    if (b->slot >= 2 || b->slot == b->running || (b->flags & BOOT_CHECK) != 0) {
         return PICOSUIT_E_STATE;
     }
     if (b->rec.phase == PICOSUIT_BOOT_CAND) {
@@ -6454,7 +6459,7 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
     k.epoch = b->rec.epoch + 1u;
     k.len = len;
     if (st == PICOSUIT_OK) {
-        st = boot_blank(b, off, off + PICOSUIT_KEYS_SET);
+        st = boot_walk(b, NULL, off, off + PICOSUIT_KEYS_SET);
     }
     if (st == PICOSUIT_OK) {
         st = boot_keys_hash(b, page, &k, k.sha);
@@ -6464,7 +6469,7 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
     }
     if (st == PICOSUIT_OK && boot_keys_valid(b, page, &k)) {
         b->rec.new_keys = (uint8_t)page;
-        memcpy(b->rec.new_keys_digest, k.sha, 16);
+        boot_copy(b->rec.new_keys_digest, k.sha);
         return PICOSUIT_OK;
     }
     return st != PICOSUIT_OK ? st : PICOSUIT_E_PLATFORM;
@@ -6520,7 +6525,7 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
                   b->running); /* the fallback runs: it is what there is to go back to */
     }
     if (len[PICOSUIT_AREA_IMAGE] != 0) {
-        memcpy(r->other_digest, p->digest, 16);
+        boot_copy(r->other_digest, p->digest);
     } else { /* only keys: what is confirmed is to run with them */
         b->slot = r->confirmed;
     }
@@ -6528,39 +6533,25 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
     return b->slot < 2 ? PICOSUIT_OK : PICOSUIT_E_STATE;
 }
 
-/* Is the manifest one that was installed before: confirmed and running, or waiting? */
-static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
-    const picosuit_boot_record *r = &b->rec;
-
-    if (r->phase == PICOSUIT_BOOT_CAND) {
-        return r->slot != r->confirmed && memcmp(p->digest, r->other_digest, 16) == 0;
-    }
-    return r->confirmed < 2 && b->running == r->confirmed &&
-           memcmp(p->digest, r->confirmed_digest, 16) == 0;
-}
-
 int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
     int st = PICOSUIT_E_STATE;
 
-    if ((b->flags & BOOT_STEP) == 0) {
+    if ((b->flags & BOOT_CHECK) == 0) {
         if (p->state != ST_DONE || p->procedure != PICOSUIT_UPDATE ||
             p->verified != MAN_VERIFIED) {
             return st;
         }
-        if (b->rec.phase == PICOSUIT_BOOT_TRY) {
-            return PICOSUIT_E_TRIAL;
+        st = boot_admit(b, p);
+        if (st == PICOSUIT_OK && boot_is_known(b, p)) {
+            return st;
         }
-        if (b->rec.has_rejected && p->sequence == b->rec.rejected) {
-            return PICOSUIT_E_REJECTED;
-        }
-        if (boot_is_known(b, p)) {
-            return PICOSUIT_OK;
-        }
-        st = boot_install(b, p);
-    } else {
-        st = PICOSUIT_OK;
     }
-    if (st == PICOSUIT_OK) { /* J8: digest over flash, and all else that a boot asks */
+    if (st == PICOSUIT_OK) {
+        st = boot_install(b, p);
+    }
+    if (st == PICOSUIT_OK ||
+        (b->flags & BOOT_CHECK) !=
+            0) { /* J8: digest over flash, and all else that a boot asks */
         st = boot_check(b, p);
     }
     if (st == PICOSUIT_AGAIN) {
@@ -6593,7 +6584,7 @@ int picosuit_boot_confirm(picosuit_boot *b) {
         boot_swap(r, r->slot);
     }
     if (r->new_keys != BOOT_NO_PAGE) {
-        memcpy(r->keys_digest, r->new_keys_digest, 16);
+        boot_copy(r->keys_digest, r->new_keys_digest);
         r->keys = r->new_keys;
         r->new_keys = BOOT_NO_PAGE;
         r->epoch++;
@@ -6611,7 +6602,7 @@ int picosuit_boot_sequence(const picosuit_boot *b, uint64_t *floor, uint8_t *dig
 
     *floor = b->rec.floor;
     memset(digest, 0, 32);
-    if ((b->flags & (BOOT_STEP | BOOT_RERUN)) != 0) {
+    if ((b->flags & (BOOT_CHECK | BOOT_RERUN)) != 0) {
         return PICOSUIT_NO_FLOOR; /* its digest is the one that the journal has */
     }
     if (least > *floor) {
@@ -6631,7 +6622,7 @@ int picosuit_boot_stored(const picosuit_boot *b, unsigned area, uint32_t *off,
         boot_keys k;
         uint32_t page = boot_keys_other(b);
 
-        if ((b->flags & BOOT_STEP) != 0 && b->set != BOOT_NO_PAGE) {
+        if ((b->flags & BOOT_CHECK) != 0 && b->set != BOOT_NO_PAGE) {
             page = b->set;
             *len = boot_keys_valid(b, page, &k) ? k.len : 0;
         }
@@ -6674,6 +6665,7 @@ static void boot_put_maybe(put_writer *w, uint64_t val, int is_there) {
 
 /* The running image as it lies in flash: {0: identifier, 3: digest, 14: size}. */
 static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
+    uint32_t off = b->flash->slot[b->running & 1u];
     picosuit_sha256_ctx sha;
     uint8_t digest[32];
     boot_head h;
@@ -6683,7 +6675,7 @@ static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
         return st;
     }
     sha256_init(&sha);
-    st = boot_hash(b, &sha, b->flash->slot[b->running & 1u], h.image_len);
+    st = boot_walk(b, &sha, off, off + h.image_len);
     sha256_final(&sha, digest);
     put_bytes(w, (const uint8_t *)"\xa3\x00", 2);
     put_bytes(w, b->flash->component, b->flash->component_len);
@@ -6696,22 +6688,18 @@ static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
 
 /* Result of the last update: true, or code and reason as in picosuit_report. */
 static void boot_put_result(const picosuit_boot_record *r, put_writer *w) {
-    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
-    int code = is_tried ? 0 : r->code;
+    int code = boot_is_tried(r) ? 0 : r->code;
 
-    if (code == 0 && !is_tried) {
+    if (code == 0 && !boot_is_tried(r)) {
         put_head(w, CBOR_SIMPLE, CBOR_TRUE);
         return;
     }
-    put_bytes(w, (const uint8_t *)"\xa3\x05", 2);
-    put_head(w, code < 0 ? CBOR_NINT : CBOR_UINT, (uint32_t)(code < 0 ? -1 - code : 0));
-    put_bytes(w, (const uint8_t *)"\x06\x85\x80\x00\x00\x00\xa0\x07", 8);
-    put_head(w, CBOR_UINT, is_tried ? 12 : rep_reason(code));
+    rep_record(w, code, 0, 0, 0);
+    put_head(w, CBOR_UINT, code != 0 ? rep_reason(code) : 12);
 }
 
 static void boot_put_state(const picosuit_boot *b, put_writer *w) {
     const picosuit_boot_record *r = &b->rec;
-    int is_tried = r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
 
     put_bytes(w, (const uint8_t *)"\x20\x87", 2);
     put_head(w, CBOR_UINT, r->phase);
@@ -6719,7 +6707,7 @@ static void boot_put_state(const picosuit_boot *b, put_writer *w) {
     put_head(w, CBOR_UINT, r->tries);
     boot_put64(w, r->floor);
     put_head(w, CBOR_UINT, r->epoch);
-    boot_put_maybe(w, r->sequence, is_tried);
+    boot_put_maybe(w, r->sequence, boot_is_tried(r));
     boot_put_maybe(w, r->rejected, r->has_rejected);
 }
 #endif

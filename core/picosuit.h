@@ -377,7 +377,7 @@ typedef struct {
     uint8_t kind;       /* of `component` */
     uint8_t trusted;    /* component `running` answers for, 255: none */
     uint8_t busy;       /* inside a call */
-    uint8_t head_n;     /* its bytes so far */
+    uint8_t matched;     /* component that passed image-match and was not written since */
     uint8_t rx_skip;    /* only payloads are looked for */
     uint8_t place;      /* next sequence of the procedure, 0..6 */
     uint8_t depth_max;  /* most that the procedure can use */
@@ -444,7 +444,7 @@ typedef struct {
     uint8_t need;        /* rights the procedure needs */
     uint8_t has_invoked; /* pattern: invoke was called, of what image-match had found */
     uint8_t searched;    /* the whole envelope was searched for the current uri */
-    uint8_t matched;     /* component that passed image-match and was not written since */
+    uint8_t head_n;     /* its bytes so far */
     uint8_t reserved;    /* 0 */
 } picosuit;
 /* Bytes of work: wrapper and manifest are content lengths; add kept severed sequences and
@@ -687,7 +687,8 @@ PICOSUIT_MUST_CHECK int picosuit_boot_select(picosuit_boot *b, picosuit *p);
  * Asks every pattern again: the last thing before the jump. */
 uint32_t picosuit_boot_address(const picosuit_boot *b, const picosuit *p);
 /* picosuit_boot_begin - picosuit_begin(p, PICOSUIT_UPDATE) under the rules of the journal
- * Returns  as that; PICOSUIT_E_TRIAL (before anything: p stays READY), _E_REJECTED
+ * What is confirmed and runs, or waits for its first boot, is done at once: no flash work
+ * Returns  as that; PICOSUIT_E_TRIAL, _E_REJECTED at the sequence number
  */
 PICOSUIT_MUST_CHECK int picosuit_boot_begin(picosuit_boot *b, picosuit *p);
 /* picosuit_boot_prepare - before flash of an area is erased or programmed, in `begin`
