@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The documents are tested, too. In README.md and docs/*.md:
-#   - a C block whose first line is `/* name.c ... */` is compiled against core/; blocks with the
-#     same name make one file; a file with main() is linked and run as the console blocks say
+#   - a C block whose first line is `/* name.c ... */` is compiled against core/ (and with the slots of
+#     bench/m0, if it includes them); blocks with the same name make one file; a file with main() is
+#     linked and run as the console blocks say
 #   - in a console block, each line `$ ./name ...` is run and must print what follows it
 #   - a relative link leads to a file; `make target` names a target of the Makefile; `test_name` and
 #     `refuse_name` name a test (names with ... or other signs are not looked at)
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit 2
 O=${O:-build}
 dir=$O/readme
 checks=0 failed=0
-read -ra cc <<<"${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Wshadow -Werror -O2 -Icore"
+read -ra cc <<<"${CC:-cc} -std=c99 -pedantic -Wall -Wextra -Wshadow -Werror -O2 -Icore -Ibench/m0"
 documents=(README.md docs/*.md)
 
 # check WHAT COMMAND...: counts, and says what failed
@@ -56,8 +57,10 @@ awk -v dir="$dir" '
 
 for source in "$dir"/*.c; do
     program=${source%.c}
+    parts=(core/picosuit.c)
+    grep -q '"device_slots.h"' "$source" && parts+=(bench/m0/device_slots.c)
     if grep -q '^int main(' "$source"; then
-        check "$source" "${cc[@]}" -o "$program" "$source" core/picosuit.c
+        check "$source" "${cc[@]}" -o "$program" "$source" "${parts[@]}"
     else
         check "$source" "${cc[@]}" -c -o "$program.o" "$source"
     fi
