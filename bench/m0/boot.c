@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Boot loader. Without a journal (the next step) it decides like this: the stored
- * envelope of each slot is opened where it lies in flash; the higher sequence number is
- * tried first; what passes the whole INVOKE procedure (signature, conditions, digest over
- * flash) is started, and its sequence number is the floor. If none passes, the loader
- * stays and serves the UART: that is how the first firmware arrives. */
-#include <string.h>
+/* Boot loader: asks the boot state which slot to start, says why, and starts it. If
+ * nothing may be started it stays in safe mode and serves the UART: that is how the first
+ * firmware arrives, and how a device comes back of which nothing was left. */
 #include "boot.h"
 #include "device_calls.h"
 #include "device_text.h"
@@ -17,99 +14,98 @@ int boot_call_poll(int byte);
 int boot_call_confirm(void);
 int boot_call_report(uint8_t *buf, size_t cap);
 void boot_call_feed_watchdog(void);
+int boot_call_boot_report(uint8_t *buf, size_t cap);
 
 boot_state boot;
 
-static int open_slot(unsigned slot, picosuit_info *info) {
-    uint32_t len = 0;
-    const uint8_t *envelope = device_envelope(slot, &len);
-    int st = PICOSUIT_E_STATE;
-    if (len == 0) {
-        return st;
+/* The flash driver leaves the slots alone that must not be lost: the running one, and
+ * during a trial the confirmed one as well (they lie one behind the other). */
+static void protect(void) {
+    const picosuit_boot *b = &boot.dev.boot;
+    if (b->rec.phase == PICOSUIT_BOOT_TRY) {
+        nrf51_flash_protect(MAP_SLOT_A, 2u * MAP_SLOT_SIZE);
+    } else if (b->running < 2) {
+        nrf51_flash_protect(device_flash.slot[b->running], MAP_SLOT_SIZE);
     }
-    do {
-        st = picosuit_init(&boot.ctx, &device_platform, &boot.dev, boot.work, BOOT_WORK);
-    } while (st == PICOSUIT_AGAIN);
-    device_select(&boot.dev, slot);
-    if (st == PICOSUIT_OK) {
-        do {
-            st = picosuit_open(&boot.ctx, envelope, len);
-        } while (st == PICOSUIT_AGAIN);
-    }
-    if (st == PICOSUIT_READY) {
-        st = picosuit_get_info(&boot.ctx, info);
-    }
-    return st;
 }
 
-static int run_slot(void) {
-    int st = PICOSUIT_E_STATE;
-    do {
-        st = picosuit_begin(&boot.ctx, PICOSUIT_INVOKE);
-    } while (st == PICOSUIT_AGAIN);
-    if (st == PICOSUIT_OK) {
-        do {
-            st = picosuit_run(&boot.ctx);
-        } while (st == PICOSUIT_AGAIN);
+/* What became of the candidate, and which image is started in its place. */
+static void say_choice(unsigned phase_before) {
+    const picosuit_boot *b = &boot.dev.boot;
+    if (phase_before != PICOSUIT_BOOT_IDLE && b->rec.phase == PICOSUIT_BOOT_IDLE &&
+        b->rec.result == PICOSUIT_RESULT_REJECTED) {
+        text("[boot] rolled back: sequence ");
+        text_number64(b->rec.rejected);
+        text(b->rec.code == PICOSUIT_E_TRIAL ? ", never confirmed: "
+                                             : ", check failed: ");
+        text_code(b->rec.code);
+        text("\r\n");
     }
-    if (st == PICOSUIT_OK && !boot.dev.is_invoked) {
-        st = PICOSUIT_E_STATE; /* a manifest that starts nothing */
+    if (b->rec.phase == PICOSUIT_BOOT_TRY && b->running == b->rec.slot) {
+        text("[boot] candidate, try ");
+        text_number(b->rec.tries);
+        text(" of ");
+        text_number(DEVICE_TRIES);
+        text("\r\n");
+    } else if (b->running != b->rec.confirmed && b->running < 2) {
+        text("[boot] fallback: the confirmed slot fails its check\r\n");
     }
-    return st;
 }
 
-static void slot_says(unsigned slot, const char *what) {
-    text(slot == 0 ? "[boot] slot A: " : "[boot] slot B: ");
-    text(what);
-}
-
-/* Opens the slot and runs it; if it passes, starts it and does not return. */
-static void try_slot(unsigned slot) {
+static void start_firmware(void) {
     picosuit_info info;
-    uint32_t table = device_slot_base(slot);
-    if (open_slot(slot, &info) != PICOSUIT_OK || run_slot() != PICOSUIT_OK) {
-        slot_says(slot, "");
-        text_verdict(&boot.ctx, "not started: ");
-        return;
+    uint32_t table = PICOSUIT_NO_ADDRESS;
+    if (picosuit_get_info(&boot.ctx, &info) == PICOSUIT_OK) {
+        text(boot.dev.boot.running == 0 ? "[boot] slot A" : "[boot] slot B");
+        text(": starting sequence ");
+        text_number64(info.sequence);
+        text("\r\n");
     }
-    boot.dev.floor = info.sequence;
-    memcpy(boot.dev.digest, info.digest, 32);
-    boot.dev.running = (uint8_t)slot;
-    nrf51_flash_protect(table, MAP_SLOT_SIZE);
-    slot_says(slot, "starting sequence ");
-    text_number64(info.sequence);
-    text("\r\n");
     nrf51_watchdog_start();
-    boot_enter(table);
+    table = picosuit_boot_address(&boot.dev.boot, &boot.ctx);
+    if (table != PICOSUIT_NO_ADDRESS) {
+        boot_enter(table);
+    }
+    nrf51_reset(); /* the decision does not stand up to being asked again */
+}
+
+static int choose(void) {
+    int st = picosuit_boot_init(&boot.dev.boot, &device_flash, NULL, PICOSUIT_NO_SLOT);
+    unsigned phase = boot.dev.boot.rec.phase;
+    boot.dev.slots.boot = &boot.dev.boot;
+    if (st == PICOSUIT_OK) {
+        do {
+            st = picosuit_init(&boot.ctx, &device_platform, &boot.dev, boot.work,
+                               BOOT_WORK);
+        } while (st == PICOSUIT_AGAIN);
+    }
+    if (st == PICOSUIT_OK) {
+        do {
+            st = picosuit_boot_select(&boot.dev.boot, &boot.ctx);
+        } while (st == PICOSUIT_AGAIN);
+        say_choice(phase);
+        protect();
+    }
+    return st;
 }
 
 void boot_main(void) {
-    picosuit_info info;
-    uint64_t sequence[2] = {0, 0};
-    int is_good[2] = {0, 0};
-    unsigned first = 0;
+    int st = PICOSUIT_SAFE;
     nrf51_uart_init();
-    boot.dev.running = DEVICE_NO_SLOT;
     text("[boot] picosuit reference device, test keys only\r\n");
-    for (unsigned slot = 0; slot < 2; slot++) {
-        int st = open_slot(slot, &info);
-        if (st == PICOSUIT_OK) {
-            is_good[slot] = 1;
-            sequence[slot] = info.sequence;
-        } else if (st == PICOSUIT_E_STATE) {
-            slot_says(slot, "no envelope\r\n");
-        } else {
-            slot_says(slot, "");
-            text_verdict(&boot.ctx, "not opened: ");
-        }
+    st = choose();
+    if (st == PICOSUIT_OK) {
+        start_firmware();
     }
-    first = is_good[1] && (!is_good[0] || sequence[1] > sequence[0]);
-    for (unsigned i = 0; i < 2; i++) {
-        if (is_good[first ^ i]) {
-            try_slot(first ^ i);
-        }
+    text("[boot] safe mode: ");
+    if (st != PICOSUIT_SAFE) {
+        text_code(st);
+    } else if (boot.dev.boot.rec.phase == PICOSUIT_BOOT_NONE) {
+        text("no journal");
+    } else {
+        text("no slot passes its check");
     }
-    text("[boot] nothing to start, waiting for an update\r\n");
+    text(", waiting for an update\r\n");
     for (;;) {
         (void)serve_poll(nrf51_uart_get());
         nrf51_watchdog_feed(); /* it may run on from before the reset */
@@ -127,7 +123,18 @@ int boot_call_poll(int byte) {
 }
 
 int boot_call_confirm(void) {
-    return PICOSUIT_OK;
+    const picosuit_boot_record *r = &boot.dev.boot.rec;
+    int is_trial = r->phase == PICOSUIT_BOOT_TRY;
+    int st = picosuit_boot_confirm(&boot.dev.boot);
+    if (st == PICOSUIT_OK && is_trial) {
+        protect();
+        text("[boot] confirmed: floor ");
+        text_number64(r->floor);
+        text(", key epoch ");
+        text_number((int32_t)r->epoch);
+        text("\r\n");
+    }
+    return st;
 }
 
 int boot_call_report(uint8_t *buf, size_t cap) {
@@ -138,4 +145,10 @@ int boot_call_report(uint8_t *buf, size_t cap) {
 
 void boot_call_feed_watchdog(void) {
     nrf51_watchdog_feed();
+}
+
+int boot_call_boot_report(uint8_t *buf, size_t cap) {
+    size_t len = 0;
+    int st = picosuit_boot_report(&boot.dev.boot, buf, cap, &len);
+    return st == PICOSUIT_OK ? (int)len : st;
 }

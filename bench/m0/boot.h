@@ -20,6 +20,8 @@ extern boot_state boot;
 int serve_poll(int byte);
 
 /* -- boot_text.c -- */
-void text_verdict(const picosuit *p, const char *what); /* first failure, one line */
+void text_code(int code); /* E_TRIAL (-38) */
+/* Why this call failed, one line. */
+void text_verdict(const picosuit *p, int st, const char *what);
 
 #endif

@@ -18,6 +18,7 @@ enum {
     OP_PAYLOAD,
     OP_PAYLOAD_END,
     OP_FEED_END,
+    OP_CANDIDATE,
     OP_N
 };
 
@@ -148,27 +149,25 @@ static void answer_result(void) {
 }
 
 static void finish_good(void) {
-    picosuit_info info;
-    int st = device_store(&boot.dev, &boot.ctx);
-    if (st != 0 || picosuit_get_info(&boot.ctx, &info) != PICOSUIT_OK) {
-        text("[boot] stored envelope could not be written: ");
-        text_number(st);
-        text("\r\n");
-        serve.status = PICOSUIT_E_PLATFORM;
-    } else {
-        text("[boot] update complete: sequence ");
-        text_number64(info.sequence);
-        text(boot.dev.slot == 0 ? " in slot A" : " in slot B");
+    const picosuit_boot_record *r = &boot.dev.boot.rec;
+    text("[boot] update complete: ");
+    if (r->phase == PICOSUIT_BOOT_CAND) {
+        text("sequence ");
+        text_number64(r->sequence);
+        text(r->slot == 0 ? " in slot A" : " in slot B");
+        text(r->new_keys == 255u ? "" : ", new keys");
         text(", started by the next reset\r\n");
+    } else {
+        text("confirmed already\r\n");
     }
     answer_result();
 }
 
 static void finish_bad(void) {
-    if (picosuit_last_error(&boot.ctx)->code == PICOSUIT_E_DECRYPT) {
+    if (serve.status == PICOSUIT_E_DECRYPT) {
         device_tag_failed(&boot.dev);
     }
-    text_verdict(&boot.ctx, "[boot] refused: ");
+    text_verdict(&boot.ctx, serve.status, "[boot] refused: ");
     answer_result();
 }
 
@@ -182,8 +181,7 @@ static void say_ready(void) {
         text_number64(info.sequence);
         text(", signer ");
         text_number(info.signer);
-        text(", going to slot ");
-        text(boot.dev.slot == 0 ? "A\r\n" : "B\r\n");
+        text("\r\n");
     }
 }
 
@@ -201,13 +199,14 @@ static int __attribute__((noinline)) serve_call(void) {
         st = picosuit_init(&boot.ctx, &device_platform, &boot.dev, boot.work, BOOT_WORK);
         break;
     case OP_FEED: st = picosuit_feed(&boot.ctx, data, left, &used); break;
-    case OP_BEGIN: st = picosuit_begin(&boot.ctx, PICOSUIT_UPDATE); break;
+    case OP_BEGIN: st = picosuit_boot_begin(&boot.dev.boot, &boot.ctx); break;
     case OP_RUN: st = picosuit_run(&boot.ctx); break;
     case OP_PAYLOAD: st = picosuit_payload(&boot.ctx, data, left, &used); break;
     case OP_PAYLOAD_END:
         st = picosuit_payload_end(&boot.ctx, serve.frame.len == 1 && data[0] == 1);
         break;
     case OP_FEED_END: st = picosuit_feed_end(&boot.ctx); break;
+    case OP_CANDIDATE: st = picosuit_boot_candidate(&boot.dev.boot, &boot.ctx); break;
     default: break;
     }
     if (serve.is_measured && stack_pointer() - stack_lowest() > serve.deepest[serve.op]) {
@@ -250,15 +249,17 @@ static void serve_step(void) {
     case PICOSUIT_FETCH: want(is_feed && serve.pos == pos); break;
     case PICOSUIT_OK:
         if (serve.op == OP_INIT) {
-            device_select(&boot.dev, device_target(&boot.dev));
+            device_reset(&boot.dev);
             work_paint();
             serve.received = 0;
             serve.is_open = 1;
             answer_ack();
         } else if (serve.op == OP_BEGIN) {
             serve.op = OP_RUN;
-        } else {
+        } else if (serve.op == OP_CANDIDATE) {
             finish_good();
+        } else {
+            serve.op = OP_CANDIDATE; /* the procedure is done */
         }
         break;
     default: answer_ack(); break; /* MORE */
@@ -270,7 +271,7 @@ static void serve_step(void) {
 
 static void query_status(void) {
     put32((uint32_t)(int32_t)serve.status);
-    put32(boot.dev.running);
+    put32(boot.dev.boot.running);
     put32(serve.received);
     put32(nrf51_flash_counts.programmed);
     put32(nrf51_flash_counts.erased);
@@ -299,8 +300,14 @@ static void query_info(void) {
 static void query_report(uint8_t what, uint32_t off) {
     uint8_t buf[256];
     size_t len = 0;
-    int st = what == QUERY_CAPS ? picosuit_capabilities(buf, sizeof buf, &len)
-                                : picosuit_report(&boot.ctx, buf, sizeof buf, &len);
+    int st = PICOSUIT_E_ARG;
+    switch (what) {
+    case QUERY_CAPS: st = picosuit_capabilities(buf, sizeof buf, &len); break;
+    case QUERY_BOOT:
+        st = picosuit_boot_report(&boot.dev.boot, buf, sizeof buf, &len);
+        break;
+    default: st = picosuit_report(&boot.ctx, buf, sizeof buf, &len); break;
+    }
     if (st == PICOSUIT_OK && off < len) {
         len -= off;
         put_bytes(buf + off, len < FRAME_MAX ? len : FRAME_MAX);
@@ -322,8 +329,9 @@ static void query(void) {
     switch (serve.frame.len == 0 ? 0 : d[0]) {
     case QUERY_STATUS: query_status(); break;
     case QUERY_INFO: query_info(); break;
-    case QUERY_REPORT: query_report(QUERY_REPORT, off); break;
-    case QUERY_CAPS: query_report(QUERY_CAPS, off); break;
+    case QUERY_REPORT:
+    case QUERY_BOOT:
+    case QUERY_CAPS: query_report(d[0], off); break;
     case QUERY_URI: query_uri(off); break;
     default: break;
     }

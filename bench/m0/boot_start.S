@@ -28,6 +28,7 @@ boot_vectors:
         .word   boot_call_confirm
         .word   boot_call_report
         .word   boot_call_feed_watchdog
+        .word   boot_call_boot_report
 
         .text
         .balign 4

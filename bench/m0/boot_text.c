@@ -1,60 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 /* Names of codes, commands and sections for the person at the other end of the UART. */
+#include <string.h>
 #include "boot.h"
 #include "device_text.h"
 
-typedef struct {
-    int8_t number;
-    char name[19];
-} name;
+/* Each table is a list of numbers and one string with all the names, in the same order.
+ */
+/* clang-format off */
+#define CODES(X)                                                                       \
+    X(-1, "STATE") X(-2, "ARG") X(-3, "ROOM") X(-10, "CBOR") X(-11, "TYPE")            \
+    X(-12, "ORDER") X(-13, "BOUNDS") X(-14, "TRUNCATED") X(-15, "TRAILING")            \
+    X(-16, "LIMIT") X(-17, "VALUE") X(-20, "TAG") X(-21, "MEMBER") X(-22, "MISSING")   \
+    X(-23, "VERSION") X(-24, "SEVERED") X(-30, "COSE") X(-31, "ALG") X(-32, "AUTH")    \
+    X(-33, "DIGEST") X(-34, "RIGHTS") X(-35, "ROLLBACK") X(-36, "KEYS")                \
+    X(-37, "REJECTED") X(-38, "TRIAL") X(-40, "COMPAT") X(-41, "COMPONENT")            \
+    X(-42, "INDEX") X(-43, "COMMAND") X(-44, "SHARED") X(-45, "PARAM")                 \
+    X(-46, "SEQUENCE") X(-47, "SOFT") X(-50, "CONDITION") X(-51, "TRY")                \
+    X(-52, "UNSET") X(-53, "TRANSIENT") X(-54, "STEPS") X(-55, "UNSUPPORTED")          \
+    X(-56, "INVOKE") X(-60, "FETCH") X(-61, "LENGTH") X(-62, "DECRYPT")                \
+    X(-63, "CAPACITY") X(-70, "PLATFORM")
+#define LABELS(X)                                                                      \
+    X(1, "vendor-identifier") X(2, "class-identifier") X(3, "image-match")             \
+    X(5, "component-slot") X(6, "check-content") X(12, "component-index")              \
+    X(14, "abort") X(15, "try-each") X(18, "write") X(20, "override-params")           \
+    X(21, "fetch") X(22, "copy") X(23, "invoke") X(24, "device-identifier")            \
+    X(32, "run-sequence")
+#define SECTIONS(X)                                                                    \
+    X(3, "shared-sequence") X(7, "validate") X(8, "load") X(9, "invoke")               \
+    X(16, "payload-fetch") X(20, "install")
+/* clang-format on */
 
-static const name codes[] = {
-    {-1, "STATE"},     {-2, "ARG"},        {-3, "ROOM"},       {-10, "CBOR"},
-    {-11, "TYPE"},     {-12, "ORDER"},     {-13, "BOUNDS"},    {-14, "TRUNCATED"},
-    {-15, "TRAILING"}, {-16, "LIMIT"},     {-17, "VALUE"},     {-20, "TAG"},
-    {-21, "MEMBER"},   {-22, "MISSING"},   {-23, "VERSION"},   {-24, "SEVERED"},
-    {-30, "COSE"},     {-31, "ALG"},       {-32, "AUTH"},      {-33, "DIGEST"},
-    {-34, "RIGHTS"},   {-35, "ROLLBACK"},  {-40, "COMPAT"},    {-41, "COMPONENT"},
-    {-42, "INDEX"},    {-43, "COMMAND"},   {-44, "SHARED"},    {-45, "PARAM"},
-    {-46, "SEQUENCE"}, {-47, "SOFT"},      {-50, "CONDITION"}, {-51, "TRY"},
-    {-52, "UNSET"},    {-53, "TRANSIENT"}, {-54, "STEPS"},     {-55, "UNSUPPORTED"},
-    {-60, "FETCH"},    {-61, "LENGTH"},    {-62, "DECRYPT"},   {-63, "CAPACITY"},
-    {-56, "INVOKE"},   {-70, "PLATFORM"},
-};
+#define NUMBER(number, name) number,
+#define NAME(number, name) name "\0"
 
-static const name labels[] = {
-    {1, "vendor-identifier"},
-    {2, "class-identifier"},
-    {3, "image-match"},
-    {5, "component-slot"},
-    {6, "check-content"},
-    {12, "component-index"},
-    {14, "abort"},
-    {15, "try-each"},
-    {18, "write"},
-    {20, "override-params"},
-    {21, "fetch"},
-    {22, "copy"},
-    {23, "invoke"},
-    {24, "device-identifier"},
-    {32, "run-sequence"},
-};
+static const int8_t code_numbers[] = {CODES(NUMBER)};
+static const char code_names[] = CODES(NAME);
+static const int8_t label_numbers[] = {LABELS(NUMBER)};
+static const char label_names[] = LABELS(NAME);
+static const int8_t section_numbers[] = {SECTIONS(NUMBER)};
+static const char section_names[] = SECTIONS(NAME);
 
-static const name sections[] = {
-    {3, "shared-sequence"}, {7, "validate"},       {8, "load"},
-    {9, "invoke"},          {16, "payload-fetch"}, {20, "install"},
-};
-
-static const char *name_of(const name *table, unsigned n, int32_t number) {
-    for (unsigned i = 0; i < n; i++) {
-        if (table[i].number == number) {
-            return table[i].name;
-        }
+static void text_name(const int8_t *numbers, const char *names, unsigned n,
+                      int32_t number) {
+    unsigned i = 0;
+    while (i < n && numbers[i] != number) {
+        names += strlen(names) + 1;
+        i++;
     }
-    return "?";
+    text(i < n ? names : "?");
 }
 
-#define NAME(table, number) name_of(table, sizeof table / sizeof table[0], number)
+#define TEXT_NAME(table, number)                                                         \
+    text_name(table##_numbers, table##_names, sizeof table##_numbers, number)
 
 /* Does the label of this code name a command? */
 static int is_command(int code) {
@@ -63,38 +60,47 @@ static int is_command(int code) {
            code == PICOSUIT_E_TRANSIENT || code <= PICOSUIT_E_FETCH;
 }
 
-/* refused: E_CONDITION (-50) at 412: class-identifier in shared-sequence, component 0:
- * ... */
-void text_verdict(const picosuit *p, const char *what) {
+void text_code(int code) {
+    text("E_");
+    TEXT_NAME(code, code);
+    text(" (");
+    text_number(code);
+    text(")");
+}
+
+/* Where in the manifest: class-identifier in shared-sequence, component 0 */
+static void text_place(const picosuit_error *e) {
+    if (is_command(e->code)) {
+        TEXT_NAME(label, e->label);
+        text(" in ");
+    } else if (e->label != 0) {
+        text("label ");
+        text_number(e->label);
+        text(" in ");
+    }
+    TEXT_NAME(section, e->section);
+    if (e->component != 255) {
+        text(", component ");
+        text_number(e->component);
+    }
+}
+
+/* refused: E_CONDITION (-50) at 412: class-identifier in shared-sequence, component 0 */
+void text_verdict(const picosuit *p, int st, const char *what) {
     const picosuit_error *e = picosuit_last_error(p);
     text(what);
-    text("E_");
-    text(NAME(codes, e->code));
-    text(" (");
-    text_number(e->code);
-    text(") at ");
-    text_number((int32_t)e->offset);
-    text(": ");
-    if (e->section != 0) {
-        if (is_command(e->code)) {
-            text(NAME(labels, e->label));
-            text(" in ");
-        } else if (e->label != 0) {
-            text("label ");
-            text_number(e->label);
-            text(" in ");
+    text_code(st);
+    if (e->code == st) { /* else it is the boot state that says no, not the envelope */
+        text(" at ");
+        text_number((int32_t)e->offset);
+        if (e->section != 0) {
+            text(": ");
+            text_place(e);
         }
-        text(NAME(sections, e->section));
-        if (e->component != 255) {
-            text(", component ");
-            text_number(e->component);
+        if (e->platform != 0) {
+            text(", platform ");
+            text_number(e->platform);
         }
-        text(": ");
-    }
-    text(picosuit_strerror(e->code));
-    if (e->platform != 0) {
-        text(", platform ");
-        text_number(e->platform);
     }
     text("\r\n");
 }

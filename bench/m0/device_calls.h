@@ -14,11 +14,14 @@ typedef struct {
     /* One byte from the UART, or -1: go on with what is unfinished. The loader answers on
      * the UART by itself. */
     int (*poll)(int byte);
-    /* The running image is good. There is no journal yet, so this changes nothing. */
+    /* The running image is good: without this call it is started DEVICE_TRIES times and
+     * then rolled back. May be called at every start. 0, or a negative PICOSUIT_E_*. */
     int (*confirm)(void);
     /* SUIT_Report of the last transfer; bytes written, or a negative PICOSUIT_E_*. */
     int (*report)(uint8_t *buf, size_t cap);
     void (*feed_watchdog)(void);
+    /* SUIT_Report of what runs and how the last update ended, from journal and flash. */
+    int (*boot_report)(uint8_t *buf, size_t cap);
 } device_calls;
 
 #define DEVICE_CALLS ((const device_calls *)MAP_CALLS)

@@ -7,6 +7,7 @@ slot; the device chooses by component-slot in a try-each.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,38 @@ def image_of_slot(images: tuple[bytes, bytes], class_id: bytes) -> list[Any]:
     ]  # fmt: skip
 
 
-def plain(images: tuple[bytes, bytes], sequence: int) -> Update:
+def sign(digest: bytes, key: Key) -> Wrap:
+    """An authentication block; with the kid in the protected header if the key has one."""
+    header = {1: key.alg} if key.kid is None else {1: key.alg, 4: key.kid}
+    return Wrap(suit.sign1(digest, key, header))
+
+
+def seal(manifest: Any, signers: Sequence[Key], payloads: dict[str, bytes]) -> bytes:
+    """Envelope with a block by each signer."""
+    return suit.envelope(
+        manifest, members=payloads, blocks=lambda digest: [sign(digest, key) for key in signers]
+    )
+
+
+def keys_only(keys: Sequence[Key], sequence: int, signer: Key) -> Update:
+    """A new key set, every key with all rights, and no image."""
+    rights = 11  # UPDATE, INVOKE, KEYS
+    data = cbor([
+        {1: 1, 2: key.kid, 3: key.alg, -1: 6, -2: key.public, -65537: rights} for key in keys
+    ])
+    shared = suit.with_image(data)
+    install = [SET, {21: "#k"}, FETCH, ON_FAILURE, MATCH, ON_FAILURE]
+    manifest = suit.manifest(
+        shared, components=((b"keys",),), sequence=sequence, install=install,
+        validate=[MATCH, ON_FAILURE],
+    )  # fmt: skip
+    envelope = seal(manifest, [signer], {"#k": data})
+    return Update(envelope, (data, data), sequence, shared, install, {}, False)
+
+
+def plain(
+    images: tuple[bytes, bytes], sequence: int, signers: Sequence[Key] = (ROOT,)
+) -> Update:
     """Signed, not encrypted, payloads inside."""
     shared = image_of_slot(images, CLASS)
     install = [*by_slot([[SET, {21: f"#{s}"}] for s in SLOTS]), FETCH, ON_FAILURE]
@@ -106,7 +138,7 @@ def plain(images: tuple[bytes, bytes], sequence: int) -> Update:
         install=install, reference_uri=f"coap://u.example/{sequence}",
     )  # fmt: skip
     payloads = {f"#{s}": images[n] for n, s in enumerate(SLOTS)}
-    envelope = suit.envelope(manifest, members=payloads)
+    envelope = seal(manifest, signers, payloads)
     return Update(envelope, images, sequence, shared, install, {}, False)
 
 
@@ -157,7 +189,7 @@ def encrypted(
         install=install, reference_uri=f"coap://u.example/{sequence}",
     )  # fmt: skip
     payloads = {where + s: suit.encrypt(images[n], names[n]) for n, s in enumerate(SLOTS)}
-    envelope = suit.envelope(manifest, [signer], payloads if is_inside else {})
+    envelope = seal(manifest, [signer], payloads if is_inside else {})
     return Update(
         envelope, images, sequence, shared, install, {} if is_inside else payloads, True
     )

@@ -23,10 +23,11 @@
  * section, uint8 component, uint32 offset, int32 label, int32 platform; the transfer is
  * over DATA          answer to a query
  *
- *   QUERY_STATUS  nine uint32 and seven uint16, see query_status
+ *   QUERY_STATUS  nine uint32 and eight uint16, see query_status
  *   QUERY_INFO    uint64 sequence, uint32 stored envelope bytes, uint16 signer, uint8
  *                 components, uint8 sections, digest
- *   QUERY_REPORT  SUIT_Report from an offset on
+ *   QUERY_REPORT  SUIT_Report of the last transfer from an offset on
+ *   QUERY_BOOT    SUIT_Report of the boot state from an offset on
  *   QUERY_CAPS    SUIT_Capability_Report from an offset on
  *   QUERY_URI     URI wanted, from an offset on
  */
@@ -59,6 +60,7 @@
 #define QUERY_STATUS 's'
 #define QUERY_INFO 'i'
 #define QUERY_REPORT 'r'
+#define QUERY_BOOT 'b'
 #define QUERY_CAPS 'c'
 #define QUERY_URI 'u'
 

@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,10 +57,12 @@ class Qemu:
         self.out = out / name
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
-        # Paths of sockets are short, so they are given relative to the directory.
+        # Paths of sockets are short, so they are given relative to the directory. The clock of
+        # the device counts instructions, 64 ns each: so a watchdog, or its absence, does not
+        # depend on how busy this machine is, and waiting for it takes no time.
         command = [
             os.environ.get("QEMU", "qemu-system-arm"), "-M", "microbit", "-display", "none",
-            "-nodefaults", "-S", "-kernel", str(image.resolve()),
+            "-nodefaults", "-S", "-icount", "shift=6", "-kernel", str(image.resolve()),
             "-chardev", "socket,id=uart,path=uart,server=on,wait=off", "-serial", "chardev:uart",
             "-chardev", "socket,id=mon,path=qmp,server=on,wait=off",
             "-mon", "chardev=mon,mode=control",
@@ -126,37 +129,70 @@ class Qemu:
         link.sendall(b"+")
         return data[data.index(b"$") + 1 : data.index(b"#")]
 
-    def cut_at(self, addr: int, count: int) -> None:
-        """Orders a power cut just before the function at addr is entered the count-th time."""
-        self.trap, self.trap_addr, self.trap_left = self.debugger(), addr, count
+    def write_flash(self, addr: int, data: bytes) -> None:
+        """Through the debugger, behind the device's back."""
+        step = 0x400
+        with self.debugger() as gdb:
+            self.gdb_answer(gdb)  # that the device stands still
+            for off in range(0, len(data), step):
+                piece = data[off : off + step]
+                self.gdb(gdb, f"M{addr + off:x},{len(piece):x}:" + piece.hex(), b"OK")
+            self.gdb(gdb, "D", b"OK")
+
+    def cut_at(self, addrs: Sequence[int], count: int) -> None:
+        """Orders a power cut just before the count-th entry of a function at one of addrs."""
+        self.trap, self.trap_addrs, self.trap_left = self.debugger(), addrs, count
         self.trap_inside = False
         self.gdb_answer(self.trap)  # that the device stands still
-        self.gdb(self.trap, f"Z0,{addr:x},2", b"OK")
+        self.breakpoints("Z")
         self.gdb(self.trap, "c")
 
-    def program_counter(self) -> int:
-        assert self.trap is not None
-        registers = bytes.fromhex(self.gdb(self.trap, "g", b"").decode())
-        return int.from_bytes(registers[60:64], "little")
-
-    def trapped(self) -> None:
-        """The debugger has something to say: once more through, or cut."""
-        assert self.trap is not None
-        self.gdb_answer(self.trap)
-        if self.program_counter() == self.trap_addr and not self.trap_inside:
-            self.trap_left -= 1
-        self.gdb(self.trap, f"z0,{self.trap_addr:x},2", b"OK")
-        if self.trap_left == 0:
-            self.command("system_reset")
+    def no_cut(self) -> None:
+        """Withdraws an order that was not carried out."""
+        if self.trap is not None:
+            self.trap.sendall(b"\x03")
+            self.gdb_answer(self.trap)
+            self.breakpoints("z")
             self.gdb(self.trap, "D", b"OK")
             self.trap.close()
             self.trap = None
-            raise PowerCut
+
+    def breakpoints(self, command: str) -> None:
+        assert self.trap is not None
+        for addr in self.trap_addrs:
+            self.gdb(self.trap, f"{command}0,{addr:x},2", b"OK")
+
+    def registers(self) -> tuple[int, int]:
+        """Program counter and first argument."""
+        assert self.trap is not None
+        registers = bytes.fromhex(self.gdb(self.trap, "g", b"").decode())
+        return int.from_bytes(registers[60:64], "little"), int.from_bytes(registers[:4], "little")
+
+    def trapped(self) -> bool:
+        """The debugger has something to say: once more through, or it is time to cut."""
+        assert self.trap is not None
+        self.gdb_answer(self.trap)
+        at, self.trap_argument = self.registers()
+        if at in self.trap_addrs and not self.trap_inside:
+            self.trap_left -= 1
+        self.breakpoints("z")
+        if self.trap_left == 0:
+            self.trap_at = at
+            return True
         self.gdb(self.trap, "s", b"T05")
         # A step may end in an interrupt handler, which comes back here.
-        self.trap_inside = self.program_counter() != self.trap_addr + 2
-        self.gdb(self.trap, f"Z0,{self.trap_addr:x},2", b"OK")
+        self.trap_inside = self.registers()[0] != at + 2
+        self.breakpoints("Z")
         self.gdb(self.trap, "c")
+        return False
+
+    def cut_now(self) -> None:
+        """The device stands still where `trapped` has stopped it."""
+        assert self.trap is not None
+        self.command("system_reset")
+        self.gdb(self.trap, "D", b"OK")
+        self.trap.close()
+        self.trap = None
 
     # -- the monitor ---------------------------------------------------------------------------
 
@@ -264,7 +300,10 @@ class Device:
             sources = [self.qemu.uart] + ([self.qemu.trap] if self.qemu.trap else [])
             ready = select.select(sources, [], [], min(left, 0.1))[0]
             if self.qemu.trap in ready:
-                self.qemu.trapped()
+                if self.qemu.trapped():
+                    self.drain()
+                    self.qemu.cut_now()
+                    raise PowerCut
                 continue
             if not ready:
                 # QEMU's UART does not tell its main loop that the guest started receiving:
@@ -294,6 +333,17 @@ class Device:
             self.damaged += 1  # a reset in the middle of an answer
             self.raw = self.raw[1:]
         return None
+
+    def drain(self) -> None:
+        """What was sent before a power cut: kept as text, but nobody waits for it any more."""
+        while select.select([self.qemu.uart], [], [], 0)[0]:
+            self.raw += self.qemu.uart.recv(65536)
+        while self.split() is not None:
+            pass
+        self.raw = b""
+        self.lines.append(self.partial.decode("ascii", "replace") + " (power cut)")
+        self.partial = b""
+        self.seen = len(self.lines)
 
     def expect(self, text: str, timeout: float = TIMEOUT) -> str:
         """Waits for a line that contains `text`, among those not passed yet."""
@@ -356,14 +406,16 @@ class Device:
 
     def status(self) -> Status:
         body = self.query("s")
-        names = ("init", "feed", "begin", "run", "payload", "payload_end", "feed_end")
-        depth = dict(zip(names, struct.unpack("<7H", body[36:])))
+        names = ("init", "feed", "boot_begin", "run", "payload", "payload_end", "feed_end",
+                 "boot_candidate")
+        depth = dict(zip(names, struct.unpack("<8H", body[36:])))
         return Status(*struct.unpack("<iIIIIIIII", body[:36]), depth)
 
-    def report(self) -> bytes:
+    def report(self, what: str = "r") -> bytes:
+        """r: of the last transfer; b: of the boot state."""
         data = b""
         while True:
-            piece = self.query("r", len(data))
+            piece = self.query(what, len(data))
             data += piece
             if len(piece) < FRAME_MAX:
                 return data

@@ -12,19 +12,11 @@
 #define MAP_CALLS 0xC0          /* call table for firmware, right behind 48 vectors */
 #define MAP_SLOT_A 0x0A000
 #define MAP_SLOT_B 0x24400
-#define MAP_SLOT_SIZE 0x1A400 /* 105 KiB: image, then the manifest page */
-#define MAP_IMAGE_MAX 0x1A000 /* 104 KiB */
-#define MAP_JOURNAL 0x3E800   /* 3 pages, reserved for the boot journal */
-#define MAP_KEYS 0x3F400      /* 2 pages, reserved for key sets */
+#define MAP_SLOT_SIZE 0x1A400 /* 105 KiB: image, then the manifest area */
+#define MAP_IMAGE_MAX 0x1A000 /* 104 KiB, then one page of manifest area */
+#define MAP_JOURNAL 0x3E800   /* 3 pages: the boot journal */
+#define MAP_KEYS 0x3F400      /* 2 pages: key sets */
 #define MAP_PORT 0x3FC00      /* 1 page: manifests whose payload had a wrong tag */
-
-/* -- the manifest page, byte offsets -- */
-#define MAN_ID 0       /* 32: manifest digest, identity of what is in the slot */
-#define MAN_LEN 32     /* 4: image bytes, programmed when the image is complete */
-#define MAN_LEN_INV 36 /* 4: the same inverted, programmed after it */
-#define MAN_ENV_LEN 40 /* 4: bytes of the stored envelope, programmed last of all */
-#define MAN_ENV 44     /* stored envelope: tag, authentication wrapper, manifest */
-#define MAN_ENV_MAX (MAP_PAGE - MAN_ENV)
 
 /* -- RAM: all of loader and firmware lies in the first 8 of 16 KiB -- */
 #define MAP_RAM 0x20000000

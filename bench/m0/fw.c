@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The firmware of the reference device, versions 1 and 2 (-DFW_VERSION), linked for slot
- * A or B (-DFW_SLOT). It knows nothing of picosuit: bytes from the UART go to the
- * loader's call table, and what comes back tells whether the application is meant. */
+/* The firmware of the reference device in several versions (-DFW_VERSION), linked for
+ * slot A or B (-DFW_SLOT). It knows nothing of picosuit: bytes from the UART go to the
+ * loader's call table, and what comes back tells whether the application is meant.
+ *
+ * It confirms itself once it has seen its timer tick, as a product does after the self
+ * test of its own. Two bad versions (-DFW_KIND) do not get there: one never confirms, the
+ * other hangs at once. */
 #include "device_calls.h"
 #include "device_text.h"
 #include "nrf51.h"
 
-#if FW_VERSION == 1
-#define FW_NAME(slot) "[fw v1/" slot "] "
-#else
-#define FW_NAME(slot) "[fw v2/" slot "] "
-#endif
+#define FW_GOOD 0
+#define FW_NEVER_CONFIRMS 1
+#define FW_HANGS 2
+
+#define FW_STRING2(x) #x
+#define FW_STRING(x) FW_STRING2(x)
 #if FW_SLOT == 0
-#define FW_SAYS FW_NAME("A")
+#define FW_SAYS "[fw v" FW_STRING(FW_NAME) "/A] "
 #else
-#define FW_SAYS FW_NAME("B")
+#define FW_SAYS "[fw v" FW_STRING(FW_NAME) "/B] "
 #endif
 
 #define RING 128u
@@ -85,11 +90,11 @@ static void heartbeat(void) {
 }
 
 #if FW_VERSION >= 2
-/* What version 2 adds: the report of the last update, in hexadecimal. */
-static void report(void) {
-    uint8_t buf[200];
-    int len = DEVICE_CALLS->report(buf, sizeof buf);
-    text(FW_SAYS "report: ");
+/* What version 2 adds: its reports, in hexadecimal. */
+static void report(const char *what, int (*get)(uint8_t *buf, size_t cap)) {
+    uint8_t buf[256];
+    int len = get(buf, sizeof buf);
+    text(what);
     if (len < 0) {
         text_number(len);
     }
@@ -101,19 +106,29 @@ static void report(void) {
 }
 #endif
 
+static void hang(void) {
+    text(FW_SAYS "hanging, the watchdog will have to help\r\n");
+    for (;;) {
+    }
+}
+
+/* The self test: time passes. Nothing is confirmed before it has. */
+static void confirm(void) {
+    static int is_done;
+    if (FW_KIND == FW_GOOD && !is_done && ticks > 0) {
+        is_done = 1;
+        say_number(FW_SAYS "confirm: ", (uint32_t)DEVICE_CALLS->confirm());
+        text("\r\n");
+    }
+}
+
 static void message(int what) {
     switch (what) {
     case 'h': heartbeat(); break;
-    case 'x':
-        text(FW_SAYS "hanging, the watchdog will have to help\r\n");
-        for (;;) {
-        }
-    case 'c':
-        say_number(FW_SAYS "confirm: ", (uint32_t)DEVICE_CALLS->confirm());
-        text("\r\n");
-        break;
+    case 'x': hang(); break;
 #if FW_VERSION >= 2
-    case 'r': report(); break;
+    case 'r': report(FW_SAYS "report: ", DEVICE_CALLS->report); break;
+    case 'b': report(FW_SAYS "boot report: ", DEVICE_CALLS->boot_report); break;
 #endif
     default: text(FW_SAYS "what?\r\n"); break;
     }
@@ -125,6 +140,9 @@ void fw_main(void) {
     SYST_CVR = 0;
     SYST_CSR = 7;
     text(FW_SAYS "running\r\n");
+    if (FW_KIND == FW_HANGS) {
+        hang();
+    }
     UART_INTENSET = UART_INT_RXDRDY;
     NVIC_ISER = 1u << UART_IRQ;
     for (;;) {
@@ -132,6 +150,7 @@ void fw_main(void) {
         if (event >= DEVICE_APP) {
             message(event - DEVICE_APP);
         }
+        confirm();
         DEVICE_CALLS->feed_watchdog();
     }
 }
