@@ -67,9 +67,9 @@ def by_section(elf, core):
     return sizes, support, lost
 
 
-def sizeof_picosuit():
+def sizeof(name):
     path = arm.OUT / "m0" / "sizeof.o"
-    text = '#include "picosuit.h"\nchar sizeof_picosuit[sizeof(picosuit)];\n'
+    text = f'#include "picosuit.h"\nchar sizeof_{name}[sizeof({name})];\n'
     subprocess.run([arm.CROSS + "gcc", *arm.FLAGS, "-fno-common", "-Icore", "-x", "c", "-c", "-",
                     "-o", str(path)], input=text, text=True, check=True)
     return int(arm.run("nm", "-S", path).split()[1], 16)
@@ -104,14 +104,16 @@ def main():
         print(f"  {number:2} {titles.get(number, '(no section)')[:58]:58} {sizes.get(number, 0):6}")
     print(f"     {'compiler support (libgcc)':58} {support:6}")
     low = sum(n for s, n in sizes.items() if 9 <= s <= 18)
-    total = sum(sizes.values()) + support
+    boot = sizes.get(19, 0)
+    total = sum(sizes.values()) + support - boot
     texts = arm.input_sections(arm.link(arm.compile_default("strings")))
     strings = sum(n for _, n, file in texts if file.endswith(core.name))
-    context = sizeof_picosuit()
+    context, state = sizeof("picosuit"), sizeof("picosuit_boot")
     undefined, bad = externals(core)
     print(f"  sections 9 to 18: {low}")
-    print(f"  everything with compiler support: {total}; STRINGS=1: {strings + support}")
-    print(f"  sizeof(picosuit): {context}")
+    print(f"  sections 1 to 18 with compiler support: {total}; boot state: {boot}; "
+          f"all, STRINGS=1: {strings + support}")
+    print(f"  sizeof(picosuit): {context}; sizeof(picosuit_boot): {state}")
     print(f"  externals: {' '.join(undefined) or 'none'}")
     print(f"  each function and constant: {arm.OUT / 'size.txt'}")
     problems = [f"not attributed to a section: {x}" for x in lost]
@@ -121,7 +123,7 @@ def main():
     for p in problems:
         print(f"size: FAIL {p}")
     arm.record("size", {"text_9_18": low, "text_all": total, "text_all_stretch": total,
-                        "sizeof_picosuit": context})
+                        "sizeof_picosuit": context, "boot_text": boot, "boot_ram": state})
     sys.exit(1 if problems else 0)
 
 

@@ -60,7 +60,7 @@ Written by `make sizes`, checked in CI. Cortex-M0, gcc 12 `-Os`, portable C
 |---|--:|
 | flash, everything, with what libgcc adds | {flash} |
 | flash, all switches off | {smallest} |
-| context, `sizeof(picosuit)` | {size.sizeof_picosuit()} |
+| context, `sizeof(picosuit)` | {size.sizeof("picosuit")} |
 | deepest stack of any public function, callbacks not counted | {max(bounds.values())} |
 
 The work buffer is the caller's: `PICOSUIT_WORK(wrapper, manifest, components, depth)` in

@@ -47,6 +47,22 @@ def compare(static):
     return []
 
 
+def of_section(table, number):
+    """Largest sum of frames of one section's functions on any path: what it adds itself."""
+    home = arm.section_of_name(arm.SOURCE.read_text())
+    known = {}
+
+    def own(name):
+        if name not in known:
+            known[name] = 0  # no recursion: arm.worst has seen to that
+            f = table[name]
+            frame = f.frame if home.get(arm.base(name)) == number else 0
+            known[name] = frame + max((own(callee) for callee in f.calls), default=0)
+        return known[name]
+
+    return max(own(name) for name in table)
+
+
 def main():
     quiet = "--quiet" in sys.argv[1:]
     core = arm.compile_default("default", "-DPICOSUIT_WITH_STRINGS=0")
@@ -54,7 +70,7 @@ def main():
     table = arm.functions(arm.link(core), su)
     result = {f: arm.worst(table, f) for f in arm.exports(core)}
     top = max(result, key=lambda f: result[f][0])
-    arm.record("stack", {"stack_worst": result[top][0]})
+    arm.record("stack", {"stack_worst": result[top][0], "boot_stack": of_section(table, 19)})
     problems = [f"frame of unknown size: {f}" for f in su if su[f][1] != "static"]
     if not quiet:
         print("Cortex-M0, gcc -Os, portable C; bytes of stack, callbacks not counted")

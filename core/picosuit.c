@@ -5894,14 +5894,12 @@ static int boot_load(picosuit_boot *b) {
 }
 
 /* Writes the record in memory to the journal: erased first whatever the page looks like
- * (J2), one record a page (J3), CRC last, read back. If anything fails, memory goes back
- * to what flash says. */
-static int boot_commit(picosuit_boot *b, uint32_t phase) {
+ * (J2), one record a page (J3), CRC last, read back. */
+static B_NOINLINE int boot_record(picosuit_boot *b) {
     picosuit_boot_record r;
     uint32_t page = 0;
     int st = boot_scan(b, &r, &page);
 
-    b->rec.phase = (uint8_t)phase;
     b->rec.counter = r.counter + 1u;
     b->rec.crc = boot_crc(&b->rec);
     if (st == PICOSUIT_OK) {
@@ -5913,11 +5911,23 @@ static int boot_commit(picosuit_boot *b, uint32_t phase) {
     if (st == PICOSUIT_OK) {
         st = boot_read(b, page, &r, sizeof r);
     }
-    if (st != PICOSUIT_OK || memcmp(&r, &b->rec, sizeof r) != 0) {
-        (void)boot_load(b);
-        return PICOSUIT_E_PLATFORM;
+    if (st == PICOSUIT_OK && memcmp(&r, &b->rec, sizeof r) != 0) {
+        st = PICOSUIT_E_PLATFORM;
     }
-    return PICOSUIT_OK;
+    return st;
+}
+
+/* Commits the record in memory, in a phase. If that fails, memory goes back to what flash
+ * says. */
+static int boot_commit(picosuit_boot *b, uint32_t phase) {
+    int st = PICOSUIT_E_PLATFORM;
+
+    b->rec.phase = (uint8_t)phase;
+    st = boot_record(b);
+    if (st != PICOSUIT_OK) {
+        (void)boot_load(b);
+    }
+    return st;
 }
 
 /* There is a candidate. */
@@ -5989,95 +5999,128 @@ static size_t boot_cose_key(const uint8_t *data, size_t len, picosuit_key *key) 
     return c - 1u < 31 ? pos + 1 : 0;
 }
 
-/* The n-th key, and where it stands: 1, 0 or E_KEYS. */
-static int boot_keyset(const uint8_t *data, size_t len, unsigned n, picosuit_key *key,
-                       size_t *pos) {
-    unsigned i;
+/* A set to read keys from: in memory, or in flash through a window. */
+typedef struct {
+    const uint8_t *data; /* NULL: in flash */
+    const picosuit_boot *b;
+    uint32_t off; /* in flash */
+    uint32_t len; /* bytes */
+    uint8_t window[BOOT_KEY_MAX];
+    uint8_t reserved[2];
+} boot_set;
 
-    *pos = 1;
-    if (data == NULL || len == 0 || data[0] < 0x81 || data[0] > 0x84) {
-        return PICOSUIT_E_KEYS;
-    }
-    for (i = 0; i < (data[0] & 7u); i++) {
-        size_t used = boot_cose_key(data + *pos, len - *pos, key);
+/* The n-th key, and its kid's head: 1, 0 when there are no more, or E_KEYS. */
+static int boot_set_key(boot_set *s, unsigned n, picosuit_key *key, const uint8_t **kid) {
+    uint32_t left = 0; /* keys still to come */
+    uint32_t pos = 0;
+    uint32_t size, used;
 
-        if (used == 0) {
-            return PICOSUIT_E_KEYS;
+    for (;;) {
+        const uint8_t *d = s->window;
+
+        size = s->len - pos < BOOT_KEY_MAX ? s->len - pos : BOOT_KEY_MAX;
+        if (s->data != NULL) {
+            d = s->data + pos;
+        } else if (boot_read(s->b, s->off + pos, s->window, size) != PICOSUIT_OK) {
+            return PICOSUIT_E_PLATFORM;
         }
-        if (i == n) {
-            key->id = (uint16_t)(n + 1u);
-            return 1;
+        if (pos == 0) {
+            used = 1;
+            left = size > 0 ? d[0] - 0x80u : 0;
+            if (left - 1u > 3) {
+                return PICOSUIT_E_KEYS;
+            }
+        } else {
+            used = (uint32_t)boot_cose_key(d, size, key);
+            if (used == 0) {
+                return PICOSUIT_E_KEYS;
+            }
+            key->id++;
+            if (key->id > n) {
+                *kid = d + 4;
+                return 1;
+            }
+            left--;
         }
-        *pos += used;
+        pos += used;
+        if (left == 0) {
+            return pos == s->len ? 0 : PICOSUIT_E_KEYS;
+        }
     }
-    return *pos == len ? 0 : PICOSUIT_E_KEYS;
+}
+
+static int boot_set_check(boot_set *s) {
+    const uint32_t rights = PICOSUIT_RIGHT_UPDATE | PICOSUIT_RIGHT_KEYS;
+    const uint8_t *kid;
+    picosuit_key key;
+    unsigned n = 0;
+    int has = 0;
+    int st = 1;
+
+    while (st == 1) {
+        key.id = 0;
+        st = boot_set_key(s, n, &key, &kid);
+        has |= st == 1 && (key.rights & rights) == rights;
+        n++;
+    }
+    return st == 0 && !has ? PICOSUIT_E_KEYS : st;
 }
 
 int picosuit_keyset_key(const uint8_t *data, size_t len, unsigned n, picosuit_key *key) {
-    size_t pos;
+    const uint8_t *kid;
+    boot_set s;
 
-    return boot_keyset(data, len, n, key, &pos);
+    s.data = data;
+    s.len = data != NULL && len <= BOOT_SET_MAX ? (uint32_t)len : 0;
+    key->id = 0;
+    return s.len == 0 ? PICOSUIT_E_KEYS : boot_set_key(&s, n, key, &kid);
 }
 
 int picosuit_keyset_check(const uint8_t *data, size_t len) {
-    picosuit_key key;
-    uint32_t rights = PICOSUIT_RIGHT_UPDATE | PICOSUIT_RIGHT_KEYS;
-    unsigned n = 0;
-    int has = 0;
-    int st = PICOSUIT_E_KEYS;
+    boot_set s;
 
-    for (;;) {
-        st = picosuit_keyset_key(data, len, n, &key);
-        if (st != 1) {
-            break;
-        }
-        has |= (key.rights & rights) == rights;
-        n++;
-    }
-    return st == 0 && has ? PICOSUIT_OK : PICOSUIT_E_KEYS;
+    s.data = data;
+    s.len = data != NULL && len <= BOOT_SET_MAX ? (uint32_t)len : 0;
+    return s.len == 0 ? PICOSUIT_E_KEYS : boot_set_check(&s);
 }
 
-/* Reads the set of a page, its length given, into buf (BOOT_SET_MAX bytes). */
-static int boot_keys_read(const picosuit_boot *b, uint32_t page, uint32_t len,
-                          uint8_t *buf) {
-    if (len > BOOT_SET_MAX || len > b->flash->page - PICOSUIT_KEYS_SET) {
-        return PICOSUIT_E_KEYS;
-    }
-    return boot_read(b, boot_keys_page(b, page) + PICOSUIT_KEYS_SET, buf, len);
+/* The set in a page, by its length. */
+static void boot_set_open(boot_set *s, const picosuit_boot *b, uint32_t page,
+                          uint32_t len) {
+    s->data = NULL;
+    s->b = b;
+    s->off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
+    s->len = len <= b->flash->page - PICOSUIT_KEYS_SET ? len : 0;
 }
 
 int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *kid,
                       size_t kid_len, picosuit_key *out) {
-    uint8_t buf[BOOT_SET_MAX];
-    const uint8_t *set = b->flash->factory;
-    uint32_t len = b->flash->factory_len;
+    const uint8_t *have;
+    boot_keys k;
+    boot_set s;
     unsigned i = 0;
-    size_t pos;
     int st = 0;
 
     if (purpose != PICOSUIT_PURPOSE_VERIFY) {
         return 0;
     }
-    if (b->set != BOOT_NO_PAGE) {
-        boot_keys k;
-
-        set = buf;
-        st = boot_read(b, boot_keys_page(b, b->set), &k, sizeof k);
-        if (st == PICOSUIT_OK) {
-            st = boot_keys_read(b, b->set, k.len, buf);
+    if (b->set == BOOT_NO_PAGE) {
+        s.data = b->flash->factory;
+        s.len = b->flash->factory_len;
+    } else {
+        if (boot_read(b, boot_keys_page(b, b->set), &k, 8) != PICOSUIT_OK) {
+            return PICOSUIT_E_PLATFORM;
         }
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        len = k.len;
+        boot_set_open(&s, b, b->set, k.len);
     }
     for (;; i++) {
-        st = boot_keyset(set, len, i, out, &pos);
+        out->id = 0;
+        st = boot_set_key(&s, i, out, &have);
         if (st != 1) {
             return st;
         }
-        if (kid != NULL && ((set[pos + 4] & 31u) != kid_len ||
-                            memcmp(set + pos + 5, kid, kid_len) != 0)) {
+        if (kid != NULL &&
+            (have[0] - 0x40u != kid_len || memcmp(have + 1, kid, kid_len) != 0)) {
             continue;
         }
         if (n == 0) {
@@ -6434,7 +6477,7 @@ static B_NOINLINE int boot_store(picosuit_boot *b, const picosuit *p, uint32_t l
         st = picosuit_get_envelope(p, off, buf, sizeof buf, &n);
         if (st == PICOSUIT_OK) {
             st = boot_write(b, area + PICOSUIT_MANIFEST_ENVELOPE + off, buf,
-                            (n + unit - 1u) / unit * unit);
+                            (n + unit - 1u) & ~(size_t)(unit - 1u));
         }
     }
     return st == PICOSUIT_OK ? boot_write(b, area + PICOSUIT_MANIFEST_LEN, &h, sizeof h)
@@ -6443,10 +6486,10 @@ static B_NOINLINE int boot_store(picosuit_boot *b, const picosuit *p, uint32_t l
 
 /* The set that was written to the page not in force, in itself. */
 static B_NOINLINE int boot_keys_check(const picosuit_boot *b, uint32_t len) {
-    uint8_t buf[BOOT_SET_MAX];
-    int st = boot_keys_read(b, boot_keys_other(b), len, buf);
+    boot_set s;
 
-    return st == PICOSUIT_OK ? picosuit_keyset_check(buf, len) : st;
+    boot_set_open(&s, b, boot_keys_other(b), len);
+    return boot_set_check(&s);
 }
 
 /* Seals that page under the next epoch, and makes it the candidate's. */
