@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The invariants I1 to I11 (docs/boot.md), each one a function, asked at every boot, at
+ * every flash operation or at the end, as it fits.
+ */
+#include <stdlib.h>
+#include "power.h"
+
+static const char *event_names[] = {"program", "erase", "reset", "view"};
+static const char *way_names[] = {"not", "done", "torn", "half"};
+
+void print_events(const machine *k) {
+    printf("  power %s replay=", cfg->name);
+    for (int i = 0; i < k->n_events; i++) {
+        printf("%s%u:%u", i > 0 ? "," : "", k->events[i].op, k->events[i].way);
+    }
+    printf("\n");
+    for (int i = 0; i < k->n_events; i++) {
+        const event *e = &k->events[i];
+        if (e->kind == EVENT_RESET) {
+            continue;
+        }
+        if (e->kind == EVENT_VIEW) {
+            printf("    boot after operation %u: unstable cells read in way %u\n", e->op,
+                   e->way);
+        } else {
+            printf("    operation %u: %s at 0x%x, %s (step %u)\n", e->op,
+                   event_names[e->kind], e->at, way_names[e->way], e->pos);
+        }
+    }
+}
+
+/* What was printed before: the first violation of each kind is enough. */
+static int is_known(const char *what) {
+    static const char *known[32];
+    static int n;
+
+    for (int i = 0; i < n; i++) {
+        if (known[i] == what) {
+            return 1;
+        }
+    }
+    if (n < 32) {
+        known[n++] = what;
+    }
+    return 0;
+}
+
+void broken(const char *invariant, const char *what) {
+    const picosuit_boot_record *r = &ram.b.rec;
+
+    m->stop = STOP_BAD;
+    violations++;
+    if (is_known(what)) {
+        return;
+    }
+    printf("%s broken: %s\n", invariant, what);
+    printf("  step %u, phase %u, running %u, confirmed %u, floor %u (seen %u, confirmed %u), "
+           "epoch %u, tries %u, code %d, operation %u\n",
+           m->obs.pos, r->phase, ram.b.running, r->confirmed, (unsigned)r->floor,
+           (unsigned)m->obs.floor, (unsigned)m->obs.acked, r->epoch, r->tries, r->code,
+           m->ops);
+    print_events(m);
+    if (quit_at_violation) {
+        printf("stopped at the first violation\n");
+        exit(3);
+    }
+}
+
+static void hold(int is_true, const char *invariant, const char *what) {
+    if (!is_true && m->stop == STOP_NO) {
+        broken(invariant, what);
+    }
+}
+
+static int is_tried(void) {
+    return ram.b.rec.phase == PICOSUIT_BOOT_CAND || ram.b.rec.phase == PICOSUIT_BOOT_TRY;
+}
+
+static const uint8_t *running_digest(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+    return ram.b.running == r->confirmed ? r->confirmed_digest : r->other_digest;
+}
+
+/* Some slot boots; safe mode only while nothing was ever confirmed. */
+static void check_i1(int st) {
+    uint32_t at = picosuit_boot_address(&ram.b, &ram.p);
+
+    if (st == PICOSUIT_SAFE && m->obs.acked == 0 && m->obs.floor == 0) {
+        hold(at == PICOSUIT_NO_ADDRESS, "I1", "safe mode with an address");
+        return;
+    }
+    hold(st == PICOSUIT_OK, "I1", st == PICOSUIT_SAFE ? "safe mode" : "select failed");
+    hold(ram.b.running < 2 && at == flash.slot[ram.b.running & 1u], "I1", "no address");
+    hold(ram.b.rec.phase == PICOSUIT_BOOT_TRY || ram.b.running == ram.b.rec.confirmed, "I1",
+         "the fallback was started, though nothing was destroyed");
+}
+
+/* What runs is, byte by byte, what a known author signed with a key that is in force. */
+static void check_i2(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+    const vector *v = vector_in(ram.b.running, running_digest());
+    unsigned keys = r->keys;
+
+    if (r->phase == PICOSUIT_BOOT_TRY && r->new_keys != 255) {
+        keys = r->new_keys;
+    }
+    hold(v != NULL, "I2", "runs what nobody signed");
+    hold(v == NULL || (v->signers & signers_of_set(keys)) != 0, "I2",
+         "runs what no key in force has signed");
+}
+
+static void check_i3(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+
+    hold(r->floor >= m->obs.floor, "I3", "the floor went back");
+    hold(r->epoch >= m->obs.epoch, "I3", "the key epoch went back");
+    m->obs.floor = r->floor;
+    m->obs.epoch = r->epoch;
+}
+
+static void check_i4(void) {
+    unsigned most = cfg->tries + (cfg->level == 2 ? m->obs.journal_cuts : 0u);
+
+    if (ram.b.rec.phase == PICOSUIT_BOOT_TRY) {
+        m->obs.starts++;
+        hold(m->obs.starts <= most, "I4", "an image on trial was started too often");
+        hold(ram.b.rec.tries <= cfg->tries, "I4", "more tries than allowed");
+    }
+}
+
+static void check_i5(void) {
+    const vector *v = vector_in(ram.b.running, running_digest());
+
+    hold(ram.b.rec.floor >= m->obs.acked, "I5", "a confirmed floor is gone");
+    hold(v == NULL || v->sequence >= m->obs.image, "I5", "an older image runs");
+}
+
+static void check_i6(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+
+    if (r->confirmed < 2) {
+        hold(vector_in(r->confirmed, r->confirmed_digest) != NULL, "I6",
+             "the confirmed image is not whole");
+    }
+}
+
+static void check_i8(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+
+    if (m->obs.has_rejected) {
+        hold(!is_tried() || r->sequence != m->obs.rejected, "I8",
+             "a rejected sequence number was installed again");
+        hold(r->has_rejected, "I8", "what was rejected is forgotten");
+    }
+    m->obs.has_rejected = r->has_rejected;
+    m->obs.rejected = r->rejected;
+}
+
+static void check_i9(void) {
+    hold(m->boots <= cfg->tries + 3u || m->transfers > 0, "I9", "too many boots");
+    hold(m->boots <= cfg->tries + 13u, "I9", "too many boots, with failed transfers");
+}
+
+/* The journal, but for its counter, is one that a run without any cut can have. */
+static void check_i10(void) {
+    picosuit_boot_record r = ram.b.rec;
+    uint64_t h;
+
+    r.counter = 0;
+    r.crc = 0;
+    h = hash_bytes(&r, sizeof r, m->obs.pos * 8u + ram.b.running);
+    if (cfg->mode == MODE_COLLECT) {
+        add_legal(h);
+    } else if (cfg->mode == MODE_CUT || cfg->mode == MODE_REPLAY) {
+        hold(is_legal(h), "I10", "no run without cuts gets here");
+    }
+}
+
+void check_boot(int st) {
+    check_i1(st);
+    if (m->stop != STOP_NO) {
+        return;
+    }
+    if (st == PICOSUIT_OK) {
+        check_i2();
+        check_i5();
+    }
+    check_i3();
+    check_i4();
+    check_i6();
+    check_i8();
+    check_i9();
+    check_i10();
+    m->obs.confirmed = ram.b.rec.confirmed;
+    m->obs.keys = ram.b.rec.keys;
+    if (verbose) {
+        printf("boot: step %u phase %u running %u confirmed %u floor %u epoch %u tries %u "
+               "counter %u operation %u\n",
+               m->obs.pos, ram.b.rec.phase, ram.b.running, ram.b.rec.confirmed,
+               (unsigned)ram.b.rec.floor, ram.b.rec.epoch, ram.b.rec.tries,
+               ram.b.rec.counter, m->ops);
+    }
+}
+
+/* confirm returned OK. */
+void check_confirmed(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+    const vector *v = vector_in(ram.b.running, running_digest());
+
+    check_i3();
+    hold(r->phase == PICOSUIT_BOOT_FRESH && ram.b.running == r->confirmed, "I5",
+         "confirmed, but not the running slot");
+    m->obs.acked = r->floor;
+    m->obs.image = v != NULL ? v->sequence : 0;
+    m->obs.confirmed = r->confirmed;
+    m->obs.keys = r->keys;
+    check_i6();
+}
+
+/* I7, I6 and I11: before each flash operation. */
+void check_operation(unsigned kind, uint32_t at) {
+    uint32_t most = cfg->image_pages + cfg->manifest_pages + 4u;
+
+    if (kind == EVENT_PROGRAM) {
+        hold(m->unit[at / cfg->unit] == UNIT_ERASED, "I7",
+             m->unit[at / cfg->unit] == UNIT_USED ? "a unit is programmed twice"
+                                                  : "a unit of an unsure page is programmed");
+    } else if (cfg->mode != MODE_RANDOM) {
+        const vector *v = &vectors[cfg->script[m->obs.pos].vector];
+        most += v->set != NULL && v->image_len != 0;
+        hold(m->erases < most || m->transfers > 0, "I11", "too many erases");
+    }
+    for (unsigned slot = 0; slot < 2; slot++) {
+        if (at >= flash.slot[slot] && at < flash.slot[slot] + flash.slot_size) {
+            hold(slot != ram.b.running, "I7", "the running slot is written");
+            hold(slot != m->obs.confirmed, "I6", "the confirmed slot is written");
+        }
+    }
+    for (unsigned page = 0; page < 2; page++) {
+        if (at >= flash.keys + page * flash.page && at < flash.keys + (page + 1) * flash.page) {
+            hold(page != m->obs.keys, "I6", "the key set in force is written");
+        }
+    }
+}
+
+/* A rejected image: one that nobody confirmed as often as allowed, and nothing else. */
+void check_rejected(const step *s) {
+    hold(ram.b.rec.code == PICOSUIT_E_TRIAL, "I9", "a good image was rejected");
+    hold(s->act == ACT_TRIAL || m->obs.starts > 0 || m->cuts > 0, "I9",
+         "rejected without a trial");
+}
+
+void check_end(void) {
+    const picosuit_boot_record *r = &ram.b.rec;
+    const vector *v = vector_in(r->confirmed, r->confirmed_digest);
+    uint8_t newest = 0;
+
+    if (r->confirmed >= 2 && m->obs.floor == 0) {
+        return; /* no image was ever confirmed */
+    }
+    for (const step *s = cfg->script; s->act != ACT_END; s++) {
+        const vector *w = &vectors[s->vector];
+        if (s->act == ACT_INSTALL && w->image_len != 0 && w->sequence <= m->obs.image) {
+            newest = w->sequence;
+        }
+    }
+    hold(r->phase == PICOSUIT_BOOT_IDLE || r->phase == PICOSUIT_BOOT_FRESH, "I9",
+         "not at rest at the end");
+    hold(ram.b.running == r->confirmed, "I9", "not the confirmed image at the end");
+    hold(v != NULL && v->sequence >= newest, "I9", "not the newest good image at the end");
+}
