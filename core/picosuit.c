@@ -5700,8 +5700,10 @@ uint32_t picosuit_features(void) {
 #define BOOT_IDENTITY 32u /* bytes of the manifest area that the port programs */
 
 /* flags */
+#define BOOT_SIZES 2u    /* candidate asks for sizes: one of them said AGAIN */
 #define BOOT_CHECK 1u    /* a check is under way: it said AGAIN */
 #define BOOT_PREPARED 4u /* the manifest area was erased, and is blank but for its id */
+#define BOOT_STORED 64u  /* candidate has written to the manifest area */
 #define BOOT_RERUN 8u    /* the manifest being processed is the confirmed one */
 #define BOOT_ATTEMPT                                                                     \
     16u /* what select looks at: 0 candidate, 1 confirmed, 2 fallback                    \
@@ -5843,42 +5845,62 @@ static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
     return st;
 }
 
-/* Reads the head of a page. Returns 1 if the set in it is whole. */
+/* Reads the head of a page: OK if the set in it is whole. */
 static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) {
     uint8_t sha[32];
+    int st = boot_read(b, boot_keys_page(b, page), k, sizeof *k);
 
-    return boot_read(b, boot_keys_page(b, page), k, sizeof *k) == PICOSUIT_OK &&
-           k->len <= BOOT_SET_MAX && k->len <= b->flash->page - PICOSUIT_KEYS_SET &&
-           boot_keys_hash(b, page, k, sha) == PICOSUIT_OK &&
-           ct_equal(sha, k->sha, sizeof sha) != 0;
+    if (st == PICOSUIT_OK &&
+        (k->len > BOOT_SET_MAX || k->len > b->flash->page - PICOSUIT_KEYS_SET)) {
+        st = PICOSUIT_E_KEYS;
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_hash(b, page, k, sha);
+    }
+    return st == PICOSUIT_OK && ct_equal(sha, k->sha, sizeof sha) == 0 ? PICOSUIT_E_KEYS
+                                                                       : st;
+}
+
+/* The set in a page is the one with this digest. */
+static int boot_keys_are(const picosuit_boot *b, uint32_t page, const uint8_t *digest) {
+    boot_keys k;
+    int st = boot_keys_valid(b, page & 1u, &k);
+
+    return st == PICOSUIT_OK && !boot_same(k.sha, digest) ? PICOSUIT_E_KEYS : st;
 }
 
 /* The set in force: the one that the journal names, if its page is what it was. Else, as
  * after the loss of the journal, the valid page with the highest epoch; the factory set
  * if neither is valid. The epoch never falls. */
-static void boot_keys_load(picosuit_boot *b) {
+static int boot_keys_load(picosuit_boot *b) {
     picosuit_boot_record *r = &b->rec;
     boot_keys k;
     uint32_t i;
     uint32_t epoch = 0;
+    int st =
+        r->keys == BOOT_NO_PAGE ? PICOSUIT_OK : boot_keys_are(b, r->keys, r->keys_digest);
 
-    if (r->phase != PICOSUIT_BOOT_NONE &&
-        (r->keys == BOOT_NO_PAGE ||
-         (boot_keys_valid(b, r->keys & 1u, &k) && boot_same(k.sha, r->keys_digest)))) {
-        return;
+    if (r->phase != PICOSUIT_BOOT_NONE && st != PICOSUIT_E_KEYS) {
+        return st;
     }
     r->keys = BOOT_NO_PAGE;
     for (i = 0; i < 2; i++) {
-        if (boot_keys_valid(b, i, &k) && k.epoch > epoch) {
+        st = boot_keys_valid(b, i, &k);
+        if (st == PICOSUIT_OK && k.epoch > epoch) {
             epoch = k.epoch;
             r->keys = (uint8_t)i;
             boot_copy(r->keys_digest, k.sha);
         }
+        if (st == PICOSUIT_E_PLATFORM) {
+            return st;
+        }
     }
     r->epoch = epoch > r->epoch ? epoch : r->epoch;
+    return PICOSUIT_OK;
 }
 
-/* The record in memory becomes the newest one in flash. */
+/* The record in memory becomes the newest one in flash. If flash cannot be read, memory
+ * has no version: nothing is committed or accepted on the strength of it. */
 static int boot_load(picosuit_boot *b) {
     uint32_t page = 0;
     int st = boot_scan(b, &b->rec, &page);
@@ -5888,8 +5910,14 @@ static int boot_load(picosuit_boot *b) {
         b->rec.confirmed = PICOSUIT_NO_SLOT;
         b->rec.new_keys = BOOT_NO_PAGE;
     }
-    boot_keys_load(b);
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_load(b);
+    }
     b->set = b->rec.keys;
+    if (st != PICOSUIT_OK) {
+        b->rec.version = 0;
+        b->rec.phase = PICOSUIT_BOOT_NONE;
+    }
     return st;
 }
 
@@ -5902,6 +5930,9 @@ static B_NOINLINE int boot_record(picosuit_boot *b) {
 
     b->rec.counter = r.counter + 1u;
     b->rec.crc = boot_crc(&b->rec);
+    if (b->rec.version != BOOT_VERSION || b->rec.counter == 0) {
+        st = PICOSUIT_E_PLATFORM;
+    }
     if (st == PICOSUIT_OK) {
         st = boot_erase(b, page, page + 1u);
     }
@@ -5978,15 +6009,27 @@ static size_t boot_cose_key(const uint8_t *data, size_t len, picosuit_key *key) 
         if (i == sizeof boot_key_form) {
             break;
         }
-        if (boot_key_form[i] == BOOT_KID && c > 0x40 && c < 0x58) {
+        switch (boot_key_form[i]) {
+        case BOOT_KID:
+            if (c <= 0x40 || c >= 0x58) {
+                return 0;
+            }
             pos += c - 0x40u;
-        } else if (boot_key_form[i] == BOOT_ALG && (c == 0x32 || c == 0x27)) {
+            break;
+        case BOOT_ALG:
+            if (c != 0x32 && c != 0x27) {
+                return 0;
+            }
             key->alg = 0x1f - (int32_t)c;
-        } else if (boot_key_form[i] == BOOT_X) {
+            break;
+        case BOOT_X:
             key->key = data + pos;
             pos += 31;
-        } else if (boot_key_form[i] != c) {
-            return 0;
+            break;
+        default:
+            if (c != boot_key_form[i]) {
+                return 0;
+            }
         }
     }
     if (c == 0x18 && pos + 1 < len) {
@@ -6146,16 +6189,21 @@ typedef struct {
     uint32_t not_envelope_len;
 } boot_head;
 
-/* Reads what the manifest area says. Returns 1 if it is whole and possible. */
+/* Reads what the manifest area says: OK if it is whole and possible. */
 static int boot_head_read(const picosuit_boot *b, uint32_t slot, boot_head *h) {
     const picosuit_flash *f = b->flash;
+    int st = PICOSUIT_E_TRUNCATED;
 
-    return slot < 2 &&
-           boot_read(b, boot_area(b, slot) + PICOSUIT_MANIFEST_LEN, h, sizeof *h) ==
-               PICOSUIT_OK &&
-           h->image_len == ~h->not_image_len && h->envelope_len == ~h->not_envelope_len &&
-           h->image_len <= f->slot_size - f->manifest_size &&
-           h->envelope_len <= f->manifest_size - PICOSUIT_MANIFEST_ENVELOPE;
+    if (slot < 2) {
+        st = boot_read(b, boot_area(b, slot) + PICOSUIT_MANIFEST_LEN, h, sizeof *h);
+    }
+    if (st == PICOSUIT_OK &&
+        (h->image_len != ~h->not_image_len || h->envelope_len != ~h->not_envelope_len ||
+         h->image_len > f->slot_size - f->manifest_size ||
+         h->envelope_len > f->manifest_size - PICOSUIT_MANIFEST_ENVELOPE)) {
+        st = PICOSUIT_E_TRUNCATED;
+    }
+    return st;
 }
 
 /* Where an update goes: never to the slot that runs; if none does, not to the confirmed
@@ -6198,13 +6246,26 @@ static int boot_begin(const picosuit_boot *b, picosuit *p, uint32_t end) {
     return picosuit_begin(p, PICOSUIT_INVOKE);
 }
 
+/* Is a component of the manifest the image? */
+static int boot_is_image(const picosuit_boot *b, picosuit *p, uint32_t component) {
+    uint32_t pos;
+
+    man_value(p, p->comp_pos);
+    for (; component > 0; component--) {
+        cbor_skip(p);
+    }
+    pos = man_read_id(p);
+    return p->r.pos - pos == b->flash->component_len &&
+           memcmp(p->r.data + pos, b->flash->component, b->flash->component_len) == 0;
+}
+
 /* INVOKE went well: what it invoked was matched with its digest over flash, and there is
  * nothing else in the slot. [THREAT.IMG.EXTRA] */
-static int boot_end(picosuit_boot *b, const picosuit *p, const boot_head *h) {
+static int boot_end(picosuit_boot *b, picosuit *p, const boot_head *h) {
     uint32_t area = boot_area(b, b->slot);
     int st = PICOSUIT_E_DIGEST;
 
-    if (p->has_invoked == RUN_INVOKED_MATCHED) {
+    if (p->has_invoked == RUN_INVOKED_MATCHED && boot_is_image(b, p, p->matched)) {
         st = boot_walk(b, NULL, b->flash->slot[b->slot & 1u] + h->image_len, area);
     }
     if (st == PICOSUIT_OK) {
@@ -6224,11 +6285,12 @@ static int boot_check(picosuit_boot *b, picosuit *p) {
     if ((b->flags & BOOT_CHECK) == 0) {
         b->bootable = 0;
         st = picosuit_init(p, p->platform, p->dev, p->work, p->work_len);
-        b->flags |= st == PICOSUIT_OK ? BOOT_CHECK : 0;
+        if (st != PICOSUIT_OK) {
+            return st;
+        }
+        b->flags |= BOOT_CHECK;
     }
-    if (!boot_head_read(b, b->slot, &h)) {
-        st = PICOSUIT_E_TRUNCATED;
-    }
+    st = boot_head_read(b, b->slot, &h);
     while (st >= 0 && st <= PICOSUIT_READY && p->state != ST_DONE) {
         st = p->state == ST_RECEIVE ? boot_feed(b, p, h.envelope_len)
              : p->state < ST_RUN    ? boot_begin(b, p, h.envelope_len)
@@ -6248,12 +6310,19 @@ static int boot_check(picosuit_boot *b, picosuit *p) {
 
 int picosuit_boot_init(picosuit_boot *b, const picosuit_flash *flash, void *dev,
                        unsigned running) {
+    int st = PICOSUIT_E_PLATFORM;
+
     memset(b, 0, sizeof *b);
     b->flash = flash;
     b->dev = dev;
     b->running = (uint8_t)running;
     b->slot = PICOSUIT_NO_SLOT;
-    return boot_load(b);
+    st = boot_load(b);
+    if (b->rec.phase == PICOSUIT_BOOT_TRY && b->running == b->rec.slot &&
+        b->rec.new_keys != BOOT_NO_PAGE) {
+        b->set = b->rec.new_keys; /* only the loader starts it, with these keys */
+    }
+    return st;
 }
 
 /* The candidate will never be started again, nor its sequence number be installed. */
@@ -6281,6 +6350,11 @@ static int boot_aim(picosuit_boot *b, uint32_t attempt) {
             boot_reject(b, PICOSUIT_E_TRIAL);
             return 0;
         }
+        if (is_tried && r->new_keys != BOOT_NO_PAGE &&
+            boot_keys_are(b, r->new_keys, r->new_keys_digest) == PICOSUIT_E_KEYS) {
+            boot_reject(b, PICOSUIT_E_KEYS);
+            return 0;
+        }
         return is_tried;
     }
     if (attempt == 2) { /* the old image, unless the digest is the candidate's (J9) */
@@ -6293,16 +6367,17 @@ static int boot_aim(picosuit_boot *b, uint32_t attempt) {
 }
 
 /* The candidate was checked: counts a try before it starts (J5), or rejects it. What the
- * platform could not do says nothing about the image. */
+ * platform could not do says nothing about the image, but counts, so that it ends. */
 static int boot_try(picosuit_boot *b, int st) {
-    if (st == PICOSUIT_OK) {
+    int done = PICOSUIT_OK;
+
+    if (st == PICOSUIT_OK || st == PICOSUIT_E_PLATFORM) {
         b->rec.tries++;
-        return boot_commit(b, PICOSUIT_BOOT_TRY);
-    }
-    if (st != PICOSUIT_E_PLATFORM) {
+        done = boot_commit(b, PICOSUIT_BOOT_TRY);
+    } else {
         boot_reject(b, st);
     }
-    return st;
+    return st != PICOSUIT_OK ? st : done;
 }
 
 int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
@@ -6367,10 +6442,9 @@ uint32_t picosuit_boot_address(const picosuit_boot *b, const picosuit *p) {
 static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
     const picosuit_boot_record *r = &b->rec;
 
-    if (r->phase == PICOSUIT_BOOT_CAND) {
-        return r->slot != r->confirmed && boot_same(p->digest, r->other_digest);
-    }
-    return b->running == r->confirmed && boot_same(p->digest, r->confirmed_digest);
+    return (b->running == r->confirmed && boot_same(p->digest, r->confirmed_digest)) ||
+           (r->phase == PICOSUIT_BOOT_CAND && r->slot != r->confirmed &&
+            boot_same(p->digest, r->other_digest));
 }
 
 /* No update while an image is on trial, and none that was tried. */
@@ -6389,25 +6463,28 @@ static int boot_admit(const picosuit_boot *b, picosuit *p) {
 
 int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
     const picosuit_boot_record *r = &b->rec;
-    int st = PICOSUIT_E_STATE;
+    int st = PICOSUIT_OK;
 
     if (!picosuit_is_ready(p)) {
         return picosuit_begin(p, PICOSUIT_UPDATE);
     }
-    if ((b->flags & BOOT_CHECK) != 0) { /* a candidate's check was abandoned */
-        (void)boot_load(b);
+    if ((b->flags & BOOT_CHECK) != 0 || r->version == 0) {
+        st = boot_load(b); /* a candidate's check was abandoned, or flash not readable */
     }
     b->flags = (uint8_t)(b->flags & BOOT_PREPARED);
+    if (st == PICOSUIT_OK) {
+        st = boot_admit(b, p);
+    }
+    if (st != PICOSUIT_OK) {
+        return st;
+    }
     b->bootable = 0;
     b->set = r->keys;
     b->slot = boot_target(b);
     if (boot_same(p->digest, r->confirmed_digest)) {
         b->flags |= BOOT_RERUN;
     }
-    st = boot_admit(b, p);
-    if (st == PICOSUIT_OK) {
-        st = picosuit_begin(p, PICOSUIT_UPDATE);
-    }
+    st = picosuit_begin(p, PICOSUIT_UPDATE);
     if (st == PICOSUIT_OK && boot_is_known(b, p)) {
         p->state = ST_DONE; /* there is nothing to do */
     }
@@ -6460,14 +6537,16 @@ static B_NOINLINE int boot_store(picosuit_boot *b, const picosuit *p, uint32_t l
     if (w.len > b->flash->manifest_size - PICOSUIT_MANIFEST_ENVELOPE) {
         return PICOSUIT_E_LIMIT;
     }
-    if ((b->flags & BOOT_PREPARED) == 0) {
-        /* Who knows what was interrupted here before the last reset. */
+    st = boot_read(b, area, buf, BOOT_IDENTITY);
+    if (st == PICOSUIT_OK &&
+        ((b->flags & BOOT_PREPARED) == 0 || memcmp(buf, p->digest, BOOT_IDENTITY) != 0)) {
+        /* Another manifest's; or who knows what a reset has interrupted here. */
         st = boot_erase(b, area, area + b->flash->manifest_size);
         if (st == PICOSUIT_OK) {
             st = boot_write(b, area, p->digest, BOOT_IDENTITY);
         }
     }
-    b->flags = (uint8_t)(b->flags & ~BOOT_PREPARED);
+    b->flags = (uint8_t)((b->flags & ~BOOT_PREPARED) | BOOT_STORED);
     h.image_len = len;
     h.not_image_len = ~len;
     h.envelope_len = (uint32_t)w.len;
@@ -6510,54 +6589,63 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
     if (st == PICOSUIT_OK) {
         st = boot_write(b, off, &k, sizeof k);
     }
-    if (st == PICOSUIT_OK && boot_keys_valid(b, page, &k)) {
-        b->rec.new_keys = (uint8_t)page;
-        boot_copy(b->rec.new_keys_digest, k.sha);
-        return PICOSUIT_OK;
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_valid(b, page, &k);
     }
-    return st != PICOSUIT_OK ? st : PICOSUIT_E_PLATFORM;
+    b->rec.new_keys = (uint8_t)page;
+    boot_copy(b->rec.new_keys_digest, k.sha);
+    return st;
 }
 
-/* What the update has written: components by area, and their lengths as the platform has
- * them (0: not written). OK, AGAIN or an error. */
-static int boot_written(picosuit *p, uint32_t len[2]) {
-    uint32_t i, area, capacity;
+/* What the update has written: p->limit bytes of image and p->pay_size bytes of keys, as
+ * the platform has them; 0: not written. OK, AGAIN or an error. */
+static int boot_written(picosuit_boot *b, picosuit *p) {
+    uint32_t len, capacity;
     int st = PICOSUIT_OK;
 
-    len[PICOSUIT_AREA_IMAGE] = 0;
-    len[PICOSUIT_AREA_KEYS] = 0;
-    for (i = 0; i < p->components && st == PICOSUIT_OK; i++) {
-        const uint8_t *e = man_entry(p, i);
+    if ((b->flags & BOOT_SIZES) == 0) {
+        b->flags |= BOOT_SIZES;
+        p->step_off = 0;
+        p->limit = 0;
+        p->pay_size = 0;
+    }
+    for (; p->step_off < p->components; p->step_off++) {
+        const uint8_t *e = man_entry(p, p->step_off);
+        int is_keys = (e[MAN_KIND] & PICOSUIT_KIND_KEYS) != 0;
 
-        area = (e[MAN_KIND] & PICOSUIT_KIND_KEYS) != 0 ? PICOSUIT_AREA_KEYS
-                                                       : PICOSUIT_AREA_IMAGE;
-        if ((p->written >> i & 1u) != 0 && !man_is_transient(e[MAN_KIND])) {
-            st = dev_size(p, e[MAN_HANDLE], &len[area], &capacity);
-            if (st == PICOSUIT_OK && len[area] == 0) {
-                st = PICOSUIT_E_STATE;
-            }
+        if ((p->written >> p->step_off & 1u) == 0 ||
+            (!is_keys && !boot_is_image(b, p, p->step_off))) {
+            continue;
+        }
+        st = dev_size(p, e[MAN_HANDLE], &len, &capacity);
+        if (st != PICOSUIT_OK || len == 0) {
+            return st != PICOSUIT_OK ? st : PICOSUIT_E_STATE;
+        }
+        if (is_keys) {
+            p->pay_size = len;
+        } else {
+            p->limit = len;
         }
     }
-    return st;
+    b->flags = (uint8_t)(b->flags & ~BOOT_SIZES);
+    return (p->limit | p->pay_size) != 0 ? PICOSUIT_OK : PICOSUIT_E_STATE;
 }
 
 /* First part of candidate: everything is put in its place, and in the record in memory.
  */
 static int boot_install(picosuit_boot *b, picosuit *p) {
     picosuit_boot_record *r = &b->rec;
-    uint32_t len[2];
-    int st = boot_written(p, len);
+    int st = boot_written(b, p);
 
     if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_CAND) {
         st = boot_drop(b);
     }
-    if (st == PICOSUIT_OK && len[PICOSUIT_AREA_KEYS] != 0) {
-        st = boot_keys_seal(b, len[PICOSUIT_AREA_KEYS]);
+    if (st == PICOSUIT_OK && p->pay_size != 0) {
+        st = boot_keys_seal(b, p->pay_size);
         b->set = r->new_keys;
     }
-    if (st == PICOSUIT_OK && len[PICOSUIT_AREA_IMAGE] != 0) {
-        st = b->slot == boot_target(b) ? boot_store(b, p, len[PICOSUIT_AREA_IMAGE])
-                                       : PICOSUIT_E_STATE;
+    if (st == PICOSUIT_OK && p->limit != 0) {
+        st = b->slot == boot_target(b) ? boot_store(b, p, p->limit) : PICOSUIT_E_STATE;
     }
     if (st != PICOSUIT_OK) {
         return st;
@@ -6567,13 +6655,26 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
         boot_swap(r,
                   b->running); /* the fallback runs: it is what there is to go back to */
     }
-    if (len[PICOSUIT_AREA_IMAGE] != 0) {
+    if (p->limit != 0) {
         boot_copy(r->other_digest, p->digest);
     } else { /* only keys: what is confirmed is to run with them */
         b->slot = r->confirmed;
     }
     r->slot = b->slot;
     return b->slot < 2 ? PICOSUIT_OK : PICOSUIT_E_STATE;
+}
+
+/* What looks installed, but is not good: the next attempt starts over. */
+static void boot_discard(picosuit_boot *b) {
+    uint32_t page = boot_area(b, b->slot);
+
+    if ((b->flags & BOOT_STORED) != 0) {
+        (void)boot_erase(b, page, page + 1u);
+    }
+    page = boot_keys_page(b, b->rec.new_keys);
+    if (b->rec.new_keys != BOOT_NO_PAGE) {
+        (void)boot_erase(b, page, page + 1u);
+    }
 }
 
 int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
@@ -6600,13 +6701,16 @@ int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
     if (st == PICOSUIT_AGAIN) {
         return st;
     }
+    b->bootable = 0; /* not at this boot */
     if (st != PICOSUIT_OK) {
+        boot_discard(b);
         (void)boot_load(b);
         return st;
     }
-    b->bootable = 0; /* not at this boot */
     b->rec.tries = 0;
-    return boot_commit(b, PICOSUIT_BOOT_CAND);
+    st = boot_commit(b, PICOSUIT_BOOT_CAND);
+    b->set = b->rec.keys;
+    return st;
 }
 
 /* The one writer of floor, confirmed slot and key epoch (J4). */
@@ -6619,8 +6723,8 @@ int picosuit_boot_confirm(picosuit_boot *b) {
     if (r->phase != PICOSUIT_BOOT_TRY) {
         return PICOSUIT_OK;
     }
-    if (b->running != r->slot) {
-        return PICOSUIT_E_STATE;
+    if (b->running != r->slot || (r->new_keys != BOOT_NO_PAGE && b->set != r->new_keys)) {
+        return PICOSUIT_E_STATE; /* it was passed over at this boot */
     }
     r->floor = r->sequence > r->floor ? r->sequence : r->floor;
     if (r->slot != r->confirmed) {
@@ -6645,6 +6749,9 @@ int picosuit_boot_sequence(const picosuit_boot *b, uint64_t *floor, uint8_t *dig
 
     *floor = b->rec.floor;
     memset(digest, 0, 32);
+    if (b->rec.version == 0) {
+        return PICOSUIT_E_PLATFORM; /* the journal could not be read */
+    }
     if ((b->flags & (BOOT_CHECK | BOOT_RERUN)) != 0) {
         return PICOSUIT_NO_FLOOR; /* its digest is the one that the journal has */
     }
@@ -6660,23 +6767,27 @@ unsigned picosuit_boot_slot(const picosuit_boot *b) {
 
 int picosuit_boot_stored(const picosuit_boot *b, unsigned area, uint32_t *off,
                          uint32_t *len) {
+    int st = PICOSUIT_OK;
+
     *len = 0;
     if (area == PICOSUIT_AREA_KEYS) {
-        boot_keys k;
         uint32_t page = boot_keys_other(b);
+        boot_keys k;
 
         if ((b->flags & BOOT_CHECK) != 0 && b->set != BOOT_NO_PAGE) {
             page = b->set;
-            *len = boot_keys_valid(b, page, &k) ? k.len : 0;
+            st = boot_keys_valid(b, page, &k);
+            *len = st == PICOSUIT_OK ? k.len : 0;
         }
         *off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
     } else {
         boot_head h;
 
         *off = b->flash->slot[b->slot & 1u];
-        *len = boot_head_read(b, b->slot, &h) ? h.image_len : 0;
+        st = boot_head_read(b, b->slot, &h);
+        *len = st == PICOSUIT_OK ? h.image_len : 0;
     }
-    return PICOSUIT_OK;
+    return st == PICOSUIT_E_PLATFORM ? st : PICOSUIT_OK;
 }
 
 /* ---- Report ------------------------------------------------------------------------ */
@@ -6714,7 +6825,8 @@ static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
     boot_head h;
     int st = PICOSUIT_E_PLATFORM;
 
-    if (!boot_head_read(b, b->running, &h)) {
+    st = boot_head_read(b, b->running, &h);
+    if (st != PICOSUIT_OK) {
         return st;
     }
     sha256_init(&sha);
