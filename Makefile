@@ -49,7 +49,7 @@ HOST_TESTS = vectors/test/test_drafts.c
 TESTS ?= $(filter-out $(HOST_TESTS),$(wildcard vectors/test/test_*.c))
 WHITE = $(shell sed -n 's/^.include "\(test_[a-z0-9_]*\.c\)"/\1/p' vectors/test/white.c)
 BLACK = $(filter-out $(addprefix vectors/test/,$(WHITE)),$(TESTS)) \
-	vectors/test/main.c vectors/test/guard.c $(wildcard vectors/test/simdev.c)
+	vectors/test/main.c vectors/test/guard.c $(wildcard vectors/test/simdev.c vectors/test/bootdev.c)
 T = $(O)/test
 TEST_WARN = $(WARN) -Wno-missing-field-initializers
 # Compiles white.c, and with it the core: C++ in some configurations.

@@ -151,6 +151,8 @@ def bad_sets() -> list[Set]:
         "kid_24": one_wrong(kid=b"k" * 24),
         "kid_text": one_wrong(kid="boot-a"),
         "kid_int": one_wrong(kid=7),
+        **{f"kid_simple_{n}": one_wrong(kid=Raw(bytes([0xE0 + n]))) for n in range(4)},
+        **{f"alg_simple_{n}": one_wrong(alg=Raw(bytes([0xE0 + n]))) for n in range(4)},
         "alg_es256": one_wrong(alg=-7),
         "alg_hmac": one_wrong(alg=5),
         "alg_x25519": one_wrong(alg=-29),
@@ -305,7 +307,8 @@ def invocations() -> None:
               validate=None, invoke=[23, 2, 3, 15])
     one_image("match_caught", "image-match is false, and a try-each has caught it", 2,
               install=FETCH_IMAGE, validate=None,
-              invoke=[20, image(image_bytes(SMALL, 3)), 15, [Wrap([3, 15]), None], 23, 2])
+              invoke=[20, image(image_bytes(SMALL, 3)), 15, [Wrap([3, 15]), Wrap([3, 15]), None],
+                      23, 2])
     one_image("no_invoke_section", "no invoke section", 2, invoke=None)
     one_image("no_invoke", "an invoke section that invokes nothing", 2, invoke=[3, 15])
     one_image("no_device", "a device identifier at boot that is another device's", 2,
@@ -314,7 +317,7 @@ def invocations() -> None:
     one_image("slot_1", "boots from slot 1 only", 2, invoke=[20, {5: 1}, 5, 15, 23, 2])
     one_image("empty", "image-match with nothing in the image", 2, length=0)
     one_image("load_writes", "writes to the image in its load section", 2,
-              load=[20, {18: b"x"}, 18, 2])
+              load=[20, {14: 1, 18: b"x"}, 18, 2])
     one_image("load_mends", "fetches the image again in its load section, if it is bad", 2,
               validate=None, load=[15, [Wrap([3, 15]), Wrap(FETCH_IMAGE)], 3, 15])
     image_and_keys("invokes_keys", "invokes the key set", 2, "ab", A,

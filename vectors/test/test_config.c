@@ -149,6 +149,38 @@ static void report(void) {
     EXPECT(PICOSUIT_WITH_REPORT || len == 0);
 }
 
+/* The boot state is all there, or nothing of it is. */
+static void boot(void) {
+    TEST("test_config_boot");
+    EXPECT_INT(picosuit_features() >> 7 & 1, PICOSUIT_WITH_BOOT);
+#if PICOSUIT_WITH_BOOT
+    static const uint8_t none[1] = {0x80};
+    uint8_t buf[64];
+    size_t len = 9;
+    picosuit_boot b;
+    memset(&b, 0, sizeof b);
+    EXPECT_INT(picosuit_keyset_check(none, sizeof none), PICOSUIT_E_KEYS);
+    EXPECT_INT(picosuit_boot_slot(&b), 0);
+    TEST("test_config_boot_report");
+#if !PICOSUIT_WITH_REPORT
+    EXPECT_INT(picosuit_boot_report(&b, buf, sizeof buf, &len), PICOSUIT_E_UNSUPPORTED);
+    EXPECT_INT(len, 0);
+#else
+    picosuit_flash flash;
+    memset(&flash, 0, sizeof flash);
+    b.flash = &flash;
+    b.running = PICOSUIT_NO_SLOT;
+    EXPECT_INT(picosuit_boot_report(&b, buf, 0, &len), PICOSUIT_E_ROOM);
+    EXPECT(len > 0 && len <= sizeof buf);
+#endif
+#endif
+    TEST("test_config_boot_codes");
+    EXPECT_INT(PICOSUIT_SAFE, 5);
+    EXPECT_INT(PICOSUIT_E_KEYS, -36);
+    EXPECT_INT(PICOSUIT_E_REJECTED, -37);
+    EXPECT_INT(PICOSUIT_E_TRIAL, -38);
+}
+
 static void strings(void) {
     TEST("test_config_strings");
     EXPECT_INT(picosuit_strerror(PICOSUIT_E_AUTH)[0] != 0, PICOSUIT_WITH_STRINGS);
@@ -163,6 +195,8 @@ static void layout(void) {
     EXPECT(sizeof(picosuit_info) == 52 ||
            sizeof(picosuit_info) == 56); /* align of uint64_t */
     EXPECT_INT(sizeof(picosuit_record), 16);
+    EXPECT_INT(sizeof(picosuit_boot_record), 112);
+    EXPECT(sizeof(picosuit_boot) <= 160 || sizeof(void *) == 8);
 }
 
 void suite_config(void) {
@@ -174,6 +208,7 @@ void suite_config(void) {
     slots();
     swap();
     report();
+    boot();
     strings();
     layout();
     sim_case_free(&c);
