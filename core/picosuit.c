@@ -5861,14 +5861,6 @@ static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) 
                                                                        : st;
 }
 
-/* The set in a page is the one with this digest. */
-static int boot_keys_are(const picosuit_boot *b, uint32_t page, const uint8_t *digest) {
-    boot_keys k;
-    int st = boot_keys_valid(b, page & 1u, &k);
-
-    return st == PICOSUIT_OK && !boot_same(k.sha, digest) ? PICOSUIT_E_KEYS : st;
-}
-
 /* The set in force: the one that the journal names, if its page is what it was. Else, as
  * after the loss of the journal, the valid page with the highest epoch; the factory set
  * if neither is valid. The epoch never falls. */
@@ -5877,9 +5869,14 @@ static int boot_keys_load(picosuit_boot *b) {
     boot_keys k;
     uint32_t i;
     uint32_t epoch = 0;
-    int st =
-        r->keys == BOOT_NO_PAGE ? PICOSUIT_OK : boot_keys_are(b, r->keys, r->keys_digest);
+    int st = PICOSUIT_OK;
 
+    if (r->keys != BOOT_NO_PAGE) {
+        st = boot_keys_valid(b, r->keys & 1u, &k);
+        if (st == PICOSUIT_OK && !boot_same(k.sha, r->keys_digest)) {
+            st = PICOSUIT_E_KEYS;
+        }
+    }
     if (r->phase != PICOSUIT_BOOT_NONE && st != PICOSUIT_E_KEYS) {
         return st;
     }
@@ -6265,7 +6262,8 @@ static int boot_end(picosuit_boot *b, picosuit *p, const boot_head *h) {
     uint32_t area = boot_area(b, b->slot);
     int st = PICOSUIT_E_DIGEST;
 
-    if (p->has_invoked == RUN_INVOKED_MATCHED && boot_is_image(b, p, p->matched)) {
+    if (p->has_invoked == RUN_INVOKED_MATCHED && boot_is_image(b, p, p->matched) &&
+        h->image_len != 0) {
         st = boot_walk(b, NULL, b->flash->slot[b->slot & 1u] + h->image_len, area);
     }
     if (st == PICOSUIT_OK) {
@@ -6334,6 +6332,20 @@ static void boot_reject(picosuit_boot *b, int code) {
     (void)boot_drop(b); /* not committed: tried, and rejected, at the next boot */
 }
 
+/* Whether the candidate's key page is no longer what was sealed. */
+static B_NOINLINE int boot_keys_lost(const picosuit_boot *b) {
+    boot_keys k;
+    int st = PICOSUIT_OK;
+
+    if (b->rec.new_keys != BOOT_NO_PAGE) {
+        st = boot_keys_valid(b, b->rec.new_keys & 1u, &k);
+        if (st == PICOSUIT_OK && !boot_same(k.sha, b->rec.new_keys_digest)) {
+            st = PICOSUIT_E_KEYS;
+        }
+    }
+    return st == PICOSUIT_E_KEYS;
+}
+
 /* Chooses slot and keys of an attempt. Returns 0 if there is nothing to check. */
 static int boot_aim(picosuit_boot *b, uint32_t attempt) {
     const picosuit_boot_record *r = &b->rec;
@@ -6350,8 +6362,7 @@ static int boot_aim(picosuit_boot *b, uint32_t attempt) {
             boot_reject(b, PICOSUIT_E_TRIAL);
             return 0;
         }
-        if (is_tried && r->new_keys != BOOT_NO_PAGE &&
-            boot_keys_are(b, r->new_keys, r->new_keys_digest) == PICOSUIT_E_KEYS) {
+        if (is_tried && boot_keys_lost(b)) {
             boot_reject(b, PICOSUIT_E_KEYS);
             return 0;
         }
