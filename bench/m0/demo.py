@@ -225,7 +225,7 @@ def story_cuts(demo: Demo, _seed: int) -> None:
     v1 = build.plain(IMAGES["1"], 1)
     v2 = build.encrypted(IMAGES["2"], 2, "v2 cut", is_inside=False)
     v3 = build.encrypted(IMAGES["2"], 3, "v3 cut", is_inside=False)
-    erase, program = flash_functions()
+    erase, program, _ = flash_functions()
     size = len(IMAGES["2"][1])
     with Board(demo, "cuts: power cut at flash operations", 0xFF) as board:
         device = board.device

@@ -24,7 +24,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: E402
 
 from device_envelope import Update  # noqa: E402
-from device_link import Ack, Device, LinkError, Need, PowerCut, Qemu, Result, Status  # noqa: E402
+from device_link import Ack, Device, LinkError, Need, Qemu, Result, Status  # noqa: E402
 
 FRAME = 64
 E_TRUNCATED, E_TRAILING, E_AUTH, E_DIGEST, E_ROLLBACK = -14, -15, -32, -33, -35
@@ -203,11 +203,11 @@ def symbol(elf: str, name: str) -> int:
     return int(found[1], 16)
 
 
-def flash_functions() -> tuple[int, int]:
-    """Addresses of the driver's erase and program."""
-    names = ("nrf51_flash_erase", "nrf51_flash_program")
-    erase, program = (symbol("boot.elf", name) & ~1 for name in names)
-    return erase, program
+def flash_functions() -> tuple[int, int, int]:
+    """Addresses of the driver's functions: erase a page, program bytes, program a word."""
+    names = ("nrf51_flash_erase", "nrf51_flash_program", "nrf51_flash_program_word")
+    erase, program, word = (symbol("boot.elf", name) & ~1 for name in names)
+    return erase, program, word
 
 
 def flip(data: bytes, at: int) -> bytes:
@@ -367,6 +367,12 @@ class Board:
         self.status()
         self.device.drain()
         self.qemu.reset()
+        self.before = None
+
+    def overwrite(self, addr: int, data: bytes) -> None:
+        """Power off, other bytes in flash, power on."""
+        self.device.drain()
+        self.qemu.overwrite(addr, data)
         self.before = None
 
     def send(

@@ -129,14 +129,15 @@ class Qemu:
         link.sendall(b"+")
         return data[data.index(b"$") + 1 : data.index(b"#")]
 
-    def write_flash(self, addr: int, data: bytes) -> None:
-        """Through the debugger, behind the device's back."""
+    def overwrite(self, addr: int, data: bytes) -> None:
+        """Flash, through the debugger; then a power cut, before the device can notice."""
         step = 0x400
         with self.debugger() as gdb:
             self.gdb_answer(gdb)  # that the device stands still
             for off in range(0, len(data), step):
                 piece = data[off : off + step]
                 self.gdb(gdb, f"M{addr + off:x},{len(piece):x}:" + piece.hex(), b"OK")
+            self.reset()
             self.gdb(gdb, "D", b"OK")
 
     def cut_at(self, addrs: Sequence[int], count: int) -> None:
