@@ -191,8 +191,8 @@ def check_tree():
             yield f"{path}: not one of the top-level names"
     if (names := sorted(os.listdir("core"))) != ["picosuit.c", "picosuit.h"]:
         yield f"core/: {names}"
-    if (n := len(HEADER.read_text().splitlines())) > 600:
-        yield f"{HEADER}: {n} lines, limit 600"
+    if (n := len(HEADER.read_text().splitlines())) > 800:  # docs/choices.md: with the boot state
+        yield f"{HEADER}: {n} lines, limit 800"
 
 
 def check_files():
