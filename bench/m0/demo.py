@@ -160,12 +160,13 @@ def story_uri(demo: Demo, _seed: int) -> None:
         board.send(v1, cut_at=payload_at + 2 * PAGE + 500, title="v1, plain")
         board.cut()
         board.waits()
+        old = board.status()
         result, _ = board.send(v1, title="v1, again")
         now = board.account("v1, resumed")
         assert result is not None
         size = len(IMAGES["1"][0])
         demo.equal(
-            (result.code, now.programmed, now.erased),
+            (result.code, now.programmed - old.programmed, now.erased - old.erased),
             (0, words(size) - 2 * PAGE + 32 + 16 + words(len(v1.stored)) + RECORD,
              SLOT_PAGES - 2 + 1),
             "power cut in the third page of v1: goes on there",

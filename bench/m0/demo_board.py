@@ -323,7 +323,7 @@ class Board:
     def waits(self, why: str = "no journal") -> None:
         """After a reset: safe mode."""
         self.demo.says(self.device.expect(f"safe mode: {why}, waiting for an update"))
-        self.before = None
+        self.before = self.status()
 
     def boots(self, version: str, slot: int, sequence: int) -> None:
         """After a reset: which slot, its firmware says so, and confirms itself if it is good;
