@@ -2,19 +2,21 @@
  *
  * The search over power cuts; see power.h. One process runs one configuration, given as
  * key=value: page, image, manifest (pages), unit, erased, journal (pages), script, level,
- * cuts (nested), tries, from (first step that is cut), journal_only, mutant. loss=1 ends at
- * the first violation with status 3; devices=N is the endurance test; replay=... repeats
- * what a violation has printed. Exit status 0: no violation.
+ * cuts (nested), tries, from (first step that is cut), journal_only, mutant. loss=1 ends
+ * at the first violation with status 3; devices=N is the endurance test; replay=...
+ * repeats what a violation has printed. Exit status 0: no violation.
  */
 #include <stdlib.h>
 #include "power.h"
 
 const config *cfg;
 machine *m;
-unsigned long long cases, states, updates, violations;
+unsigned long long cases, states, updates, ends, violations;
 int verbose;
 int quit_at_violation;
 int power_mutant; /* number of the known-bad variant; 0: none */
+
+#define NO_LIMIT 200 /* cuts: as many as there are states to reach */
 
 /* -- points seen -- */
 
@@ -206,10 +208,11 @@ static uint32_t one_view(void) {
 /* From power-on until the script is at its end. */
 static void explore(void) {
     while (m->stop == STOP_NO) {
-        if (is_seen_boot()) {
+        if (!m->is_waiting && is_seen_boot()) {
             m->stop = STOP_SEEN;
             return;
         }
+        m->is_waiting = 0;
         for (int i = 0; i < m->n_regions; i++) {
             m->regions[i].id = (uint8_t)i;
         }
@@ -221,13 +224,28 @@ static void explore(void) {
     }
 }
 
+/* With no limit to the cuts, children wait here: recursion could be as deep as there are
+ * states. */
+static machine *waiting;
+static unsigned long long waiting_n, waiting_max;
+
+static void explore_waiting(void) {
+    while (waiting != NULL) {
+        m = waiting;
+        waiting = m->next;
+        waiting_n--;
+        explore();
+        machine_free(m);
+    }
+}
+
 /* The supply goes away now, with this left of the operation. */
 static void explore_child(unsigned kind, uint32_t at, const uint8_t *data, unsigned way) {
     device_ram saved = ram;
     machine *parent = m;
 
     m = machine_clone();
-    m->depth--;
+    m->depth -= m->depth < NO_LIMIT;
     m->boots = 0;
     m->erases = 0;
     m->transfers = 0;
@@ -236,8 +254,18 @@ static void explore_child(unsigned kind, uint32_t at, const uint8_t *data, unsig
     if (kind != EVENT_RESET) {
         machine_apply(m, kind, at, data, way);
     }
-    explore();
-    machine_free(m);
+    if (m->depth < NO_LIMIT) {
+        explore();
+        machine_free(m);
+    } else if (is_seen_boot()) {
+        machine_free(m);
+    } else {
+        m->is_waiting = 1;
+        m->next = waiting;
+        waiting = m;
+        waiting_n++;
+        waiting_max = waiting_n > waiting_max ? waiting_n : waiting_max;
+    }
     m = parent;
     ram = saved;
 }
@@ -259,10 +287,10 @@ static void single_cut(unsigned kind, uint32_t at, const uint8_t *data) {
         way = replay[2 * replay_at + 1];
         replay_at++;
     } else {
-        if (random_op == 0 || m->ops < random_op) {
+        if (random_op == 0 || m->ops < random_op || m->n_regions > 1) {
             return;
         }
-        random_op = 0;
+        random_op = random_below(4) == 0 ? m->ops + 1 + random_below(40) : 0;
         cases++;
         way = random_below(cfg->level == 0 ? 2 : WAYS);
     }
@@ -294,16 +322,18 @@ void explore_reset(void) {
     int is_free = cfg->mode == MODE_COLLECT || (cfg->mode == MODE_CUT && cfg->resets);
 
     if (is_free && m->stop == STOP_NO && m->obs.pos >= cfg->from) {
-        m->depth++; /* as often as it likes */
+        m->depth += m->depth < NO_LIMIT;
         explore_child(EVENT_RESET, 0, NULL, 0);
-        m->depth--;
+        m->depth -= m->depth < NO_LIMIT;
     }
 }
 
+static int devices; /* of the endurance test */
+
 /* Endurance: every third update is cut somewhere. */
 void plan_update(void) {
-    if (cfg->mode == MODE_RANDOM) {
-        random_op = random_below(3) == 0 ? m->ops + 1 + random_below(300) : 0;
+    if (devices > 0 && random_op == 0 && random_below(3) == 0) {
+        random_op = m->ops + 1 + random_below(220);
     }
 }
 
@@ -311,58 +341,48 @@ void plan_update(void) {
 
 static config c;
 static char name[160];
-static int depth, devices, is_loss;
+static int depth;
 
 static const struct {
     const char *name;
     const step *script;
     uint8_t from; /* what comes before is not cut */
 } scripts[] = {
-    {"life", script_life, 1}, {"both", script_both, 1},   {"first", script_first, 0},
-    {"full", script_full, 1}, {"fleet", script_fleet, 0},
+    {"life", script_life, 1},       {"both", script_both, 1},   {"keys", script_keys, 1},
+    {"replace", script_replace, 1}, {"first", script_first, 0}, {"full", script_full, 1},
+    {"fleet", script_fleet, 0},
 };
 
-static machine *start(void) {
+static void run(int cuts, uint8_t mode) {
+    c.mode = mode;
     m = machine_new();
-    m->depth = depth;
+    m->depth = cuts;
     memset(&ram, 0, sizeof ram);
-    return m;
+    explore();
+    machine_free(m);
+    explore_waiting();
 }
 
 /* All runs without cuts, for the journals they can have. */
 static void collect(void) {
-    c.mode = MODE_COLLECT;
-    depth = 1;
-    machine_free((start(), explore(), m));
+    run(1, MODE_COLLECT);
     seen_clear();
     states = 0;
     updates = 0;
 }
 
-static void search(int cuts) {
-    collect();
-    depth = cuts;
-    c.mode = MODE_CUT;
-    quit_at_violation = is_loss;
-    machine_free((start(), explore(), m));
-}
-
 static void fleet(void) {
-    c.mode = MODE_RANDOM;
     for (int i = 0; i < devices && violations == 0; i++) {
         random_state = (uint64_t)i * 0x9e3779b97f4a7c15u;
         c.level = (uint8_t)(i % 3);
         random_op = 0;
-        machine_free((start(), explore(), m));
+        plan_update();
+        run(0, MODE_RANDOM);
+        if (ends != (unsigned)i + 1 && violations == 0) {
+            printf("device %d did not reach the end\n", i);
+            violations++;
+        }
     }
-}
-
-static void repeat(void) {
-    collect();
-    depth = 0;
-    c.mode = MODE_REPLAY;
-    verbose = 1;
-    machine_free((start(), explore(), m));
 }
 
 /* op:way,op:way... as a violation prints it */
@@ -407,7 +427,7 @@ static int set_number(const char *key, size_t len, uint32_t value) {
         {"resets", &c.resets, NULL, NULL},
         {"cuts", NULL, NULL, &depth},
         {"devices", NULL, NULL, &devices},
-        {"loss", NULL, NULL, &is_loss},
+        {"loss", NULL, NULL, &quit_at_violation},
         {"mutant", NULL, NULL, &power_mutant},
     };
 
@@ -444,12 +464,11 @@ static int read_argument(const char *text) {
     if (strncmp(text, "script=", 7) == 0) {
         return set_script(value);
     }
-    return set_number(text, (size_t)(value - text - 1), (uint32_t)strtoul(value, NULL, 0));
+    return set_number(text, (size_t)(value - text - 1),
+                      (uint32_t)strtoul(value, NULL, 0));
 }
 
 int main(int argc, char **argv) {
-    int cuts;
-
     c.page = 256;
     c.image_pages = 2;
     c.manifest_pages = 2;
@@ -466,7 +485,6 @@ int main(int argc, char **argv) {
     }
     c.name = name;
     cfg = &c;
-    cuts = depth;
     seen_grow();
     if (!flash_setup()) {
         return 2;
@@ -475,14 +493,14 @@ int main(int argc, char **argv) {
     if (!device_setup()) {
         return 2;
     }
-    if (replay_n > 0) {
-        repeat();
-    } else if (devices > 0) {
+    if (devices > 0) {
         fleet();
     } else {
-        search(cuts);
+        collect();
+        verbose = replay_n > 0;
+        run(verbose ? 0 : depth, verbose ? MODE_REPLAY : MODE_CUT);
     }
-    printf("%s: %llu cases, %llu states, %llu updates, %llu violations\n", name, cases, states,
-           updates, violations);
+    printf("%s: %llu cases, %llu states, %llu updates, %llu violations\n", name, cases,
+           states, updates, violations);
     return violations != 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The power-cut rig: real code (section 19 of the core, bench/m0/device_slots.c) on a model
- * of flash that loses power at every operation. docs/boot.md has fault levels, invariants.
+/* The power-cut rig: real code (section 19 of the core, bench/m0/device_slots.c) on a
+ * model of flash that loses power at every operation. docs/boot.md has fault levels,
+ * invariants.
  *
- * A cut takes RAM with it, so what follows one depends on flash alone: each operation of a
- * run that is not cut gives birth to its cut children directly (flash copied, the operation
- * half applied), which are explored, to any depth, before the run goes on. */
+ * A cut takes RAM with it, so what follows one depends on flash alone: each operation of
+ * a run that is not cut gives birth to its cut children directly (flash copied, the
+ * operation half applied), which are explored, to any depth, before the run goes on. */
 #ifndef POWER_H
 #define POWER_H
 
@@ -14,7 +15,7 @@
 #include "device_slots.h"
 
 #define MAX_REGIONS 4 /* unstable at the same time */
-#define MAX_EVENTS 64
+#define MAX_EVENTS 96
 #define VIEWS 3 /* ways an unstable region may read */
 
 /* What a cut leaves of the operation that it hits. */
@@ -28,7 +29,9 @@ enum { STOP_NO, STOP_DONE, STOP_SEEN, STOP_BAD };
 /* How the search goes on at an operation. */
 enum { MODE_CUT, MODE_COLLECT, MODE_REPLAY, MODE_RANDOM };
 
-enum { ACT_INSTALL, ACT_TRIAL, ACT_OFFER, ACT_END };
+/* Install and confirm; install and never confirm; leave a candidate waiting; offer what
+ * is to be refused. */
+enum { ACT_INSTALL, ACT_TRIAL, ACT_STAGE, ACT_OFFER, ACT_END };
 typedef struct {
     uint8_t act;
     uint8_t vector;
@@ -59,7 +62,7 @@ typedef struct {
     uint8_t from;  /* cuts begin at this step */
     uint8_t tries;
     uint8_t journal_only; /* cut only what touches the journal */
-    uint8_t resets; /* plain resets between any two calls, as often as it likes */
+    uint8_t resets;       /* plain resets between any two calls, as often as it likes */
     uint8_t mode;
 } config;
 
@@ -71,12 +74,13 @@ typedef struct {
     uint64_t rejected;
     uint32_t epoch;
     uint8_t has_rejected;
-    uint8_t starts; /* of the image that is not confirmed */
-    uint8_t confirmed; /* slot */
-    uint8_t keys;      /* page in force */
-    uint8_t pos;       /* step of the script */
+    uint8_t starts;       /* of the image that is not confirmed */
+    uint8_t confirmed;    /* slot */
+    uint8_t keys;         /* page in force */
+    uint8_t pos;          /* step of the script */
     uint8_t journal_cuts; /* that left something unstable */
-    uint8_t pad[6];
+    uint8_t trial;        /* sequence number of the image on trial */
+    uint8_t pad[5];
 } observer;
 
 typedef struct {
@@ -84,7 +88,7 @@ typedef struct {
     uint32_t len;
     uint8_t kind; /* EVENT_PROGRAM, EVENT_ERASE */
     uint8_t way;
-    uint8_t id; /* number at this boot */
+    uint8_t id;       /* number at this boot */
     uint8_t fresh[8]; /* what was to be programmed */
 } region;
 
@@ -99,18 +103,19 @@ typedef struct {
 
 typedef struct machine machine;
 struct machine {
-    machine *next;  /* in the list of free ones */
-    uint64_t hash;  /* of flash, unstable regions by what they may be */
+    machine *next; /* in the list of free ones */
+    uint64_t hash; /* of flash, unstable regions by what they may be */
     observer obs;
-    uint32_t ops;    /* flash operations so far */
-    uint32_t boots;  /* in this step since the last cut */
-    uint32_t erases; /* likewise */
-    uint32_t view;   /* how unstable regions read at this boot */
-    uint32_t touched; /* bit by region: read at this boot */
+    uint32_t ops;       /* flash operations so far */
+    uint32_t boots;     /* in this step since the last cut */
+    uint32_t erases;    /* likewise */
+    uint32_t view;      /* how unstable regions read at this boot */
+    uint32_t touched;   /* bit by region: read at this boot */
     uint32_t transfers; /* that did not end well */
-    int depth; /* cuts still to come */
+    int depth;          /* cuts still to come */
     int cuts;
     int stop;
+    int is_waiting; /* was looked up before it was put off */
     int n_regions;
     int n_events;
     region regions[MAX_REGIONS];
@@ -133,7 +138,7 @@ extern picosuit_flash flash;
 extern machine *m; /* the one that runs */
 extern device_ram ram;
 extern uint32_t flash_size;
-extern unsigned long long cases, states, updates, violations;
+extern unsigned long long cases, states, updates, ends, violations;
 extern int verbose;
 extern int quit_at_violation;
 
@@ -155,8 +160,8 @@ uint64_t hash_ram(void);
 
 /* power_device.c */
 extern vector vectors[];
-extern const step script_life[], script_both[], script_first[], script_full[],
-    script_fleet[];
+extern const step script_life[], script_both[], script_keys[], script_replace[],
+    script_first[], script_full[], script_fleet[];
 int device_setup(void);
 void device_session(void);
 const vector *vector_in(unsigned slot, const uint8_t *digest16);

@@ -55,11 +55,12 @@ void broken(const char *invariant, const char *what) {
         return;
     }
     printf("%s broken: %s\n", invariant, what);
-    printf("  step %u, phase %u, running %u, confirmed %u, floor %u (seen %u, confirmed %u), "
-           "epoch %u, tries %u, code %d, operation %u\n",
-           m->obs.pos, r->phase, ram.b.running, r->confirmed, (unsigned)r->floor,
-           (unsigned)m->obs.floor, (unsigned)m->obs.acked, r->epoch, r->tries, r->code,
-           m->ops);
+    printf(
+        "  step %u, phase %u, running %u, confirmed %u, floor %u (seen %u, confirmed %u), "
+        "epoch %u, tries %u, code %d, operation %u\n",
+        m->obs.pos, r->phase, ram.b.running, r->confirmed, (unsigned)r->floor,
+        (unsigned)m->obs.floor, (unsigned)m->obs.acked, r->epoch, r->tries, r->code,
+        m->ops);
     print_events(m);
     if (quit_at_violation) {
         printf("stopped at the first violation\n");
@@ -92,8 +93,8 @@ static void check_i1(int st) {
     }
     hold(st == PICOSUIT_OK, "I1", st == PICOSUIT_SAFE ? "safe mode" : "select failed");
     hold(ram.b.running < 2 && at == flash.slot[ram.b.running & 1u], "I1", "no address");
-    hold(ram.b.rec.phase == PICOSUIT_BOOT_TRY || ram.b.running == ram.b.rec.confirmed, "I1",
-         "the fallback was started, though nothing was destroyed");
+    hold(ram.b.rec.phase == PICOSUIT_BOOT_TRY || ram.b.running == ram.b.rec.confirmed,
+         "I1", "the fallback was started, though nothing was destroyed");
 }
 
 /* What runs is, byte by byte, what a known author signed with a key that is in force. */
@@ -112,9 +113,12 @@ static void check_i2(void) {
 
 static void check_i3(void) {
     const picosuit_boot_record *r = &ram.b.rec;
+    const step *s = &cfg->script[m->obs.pos];
 
     hold(r->floor >= m->obs.floor, "I3", "the floor went back");
     hold(r->epoch >= m->obs.epoch, "I3", "the key epoch went back");
+    hold(s->act != ACT_TRIAL || r->floor < vectors[s->vector].sequence, "I3",
+         "the floor was raised by an image that nobody confirmed");
     m->obs.floor = r->floor;
     m->obs.epoch = r->epoch;
 }
@@ -123,6 +127,10 @@ static void check_i4(void) {
     unsigned most = cfg->tries + (cfg->level == 2 ? m->obs.journal_cuts : 0u);
 
     if (ram.b.rec.phase == PICOSUIT_BOOT_TRY) {
+        if (m->obs.trial != (uint8_t)ram.b.rec.sequence) {
+            m->obs.trial = (uint8_t)ram.b.rec.sequence;
+            m->obs.starts = 0;
+        }
         m->obs.starts++;
         hold(m->obs.starts <= most, "I4", "an image on trial was started too often");
         hold(ram.b.rec.tries <= cfg->tries, "I4", "more tries than allowed");
@@ -195,11 +203,12 @@ void check_boot(int st) {
     m->obs.confirmed = ram.b.rec.confirmed;
     m->obs.keys = ram.b.rec.keys;
     if (verbose) {
-        printf("boot: step %u phase %u running %u confirmed %u floor %u epoch %u tries %u "
-               "counter %u operation %u\n",
-               m->obs.pos, ram.b.rec.phase, ram.b.running, ram.b.rec.confirmed,
-               (unsigned)ram.b.rec.floor, ram.b.rec.epoch, ram.b.rec.tries,
-               ram.b.rec.counter, m->ops);
+        printf(
+            "boot: step %u phase %u running %u confirmed %u floor %u epoch %u tries %u "
+            "counter %u operation %u\n",
+            m->obs.pos, ram.b.rec.phase, ram.b.running, ram.b.rec.confirmed,
+            (unsigned)ram.b.rec.floor, ram.b.rec.epoch, ram.b.rec.tries,
+            ram.b.rec.counter, m->ops);
     }
 }
 
@@ -208,6 +217,9 @@ void check_confirmed(void) {
     const picosuit_boot_record *r = &ram.b.rec;
     const vector *v = vector_in(ram.b.running, running_digest());
 
+    uint32_t epoch = m->obs.epoch + (r->keys != m->obs.keys);
+
+    hold(r->epoch == epoch, "I3", "new keys, but not the next epoch");
     check_i3();
     hold(r->phase == PICOSUIT_BOOT_FRESH && ram.b.running == r->confirmed, "I5",
          "confirmed, but not the running slot");
@@ -218,18 +230,33 @@ void check_confirmed(void) {
     check_i6();
 }
 
-/* I7, I6 and I11: before each flash operation. */
-void check_operation(unsigned kind, uint32_t at) {
+/* Most erases of one update: its slot and four records. A keys page, if there are keys, too.
+ * More is allowed for what an earlier step left: a candidate that waits (withdrawn, or
+ * tried first), a record that is copied at the next boot, a page that a cut has spoiled. */
+static uint32_t most_erases(void) {
+    const step *s = &cfg->script[m->obs.pos];
     uint32_t most = cfg->image_pages + cfg->manifest_pages + 4u;
 
+    most += vectors[s->vector].set != NULL && vectors[s->vector].image_len != 0;
+    if (m->obs.pos > 0) {
+        most += s[-1].act == ACT_STAGE ? 4 : s[-1].act != ACT_INSTALL;
+    }
+    return most + (m->n_events > 0);
+}
+
+static void check_i11(unsigned kind) {
+    if (kind == EVENT_ERASE && cfg->mode != MODE_RANDOM && m->transfers == 0) {
+        hold(m->erases < most_erases(), "I11", "too many erases");
+    }
+}
+
+/* Before each flash operation: what it touches is neither used, nor running, nor in force. */
+static void check_i7(unsigned kind, uint32_t at) {
     if (kind == EVENT_PROGRAM) {
         hold(m->unit[at / cfg->unit] == UNIT_ERASED, "I7",
-             m->unit[at / cfg->unit] == UNIT_USED ? "a unit is programmed twice"
-                                                  : "a unit of an unsure page is programmed");
-    } else if (cfg->mode != MODE_RANDOM) {
-        const vector *v = &vectors[cfg->script[m->obs.pos].vector];
-        most += v->set != NULL && v->image_len != 0;
-        hold(m->erases < most || m->transfers > 0, "I11", "too many erases");
+             m->unit[at / cfg->unit] == UNIT_USED
+                 ? "a unit is programmed twice"
+                 : "a unit of an unsure page is programmed");
     }
     for (unsigned slot = 0; slot < 2; slot++) {
         if (at >= flash.slot[slot] && at < flash.slot[slot] + flash.slot_size) {
@@ -237,11 +264,15 @@ void check_operation(unsigned kind, uint32_t at) {
             hold(slot != m->obs.confirmed, "I6", "the confirmed slot is written");
         }
     }
-    for (unsigned page = 0; page < 2; page++) {
-        if (at >= flash.keys + page * flash.page && at < flash.keys + (page + 1) * flash.page) {
-            hold(page != m->obs.keys, "I6", "the key set in force is written");
-        }
+    if (at >= flash.keys && at < flash.keys + 2 * flash.page) {
+        hold((at - flash.keys) / flash.page != m->obs.keys, "I6",
+             "the key set in force is written");
     }
+}
+
+void check_operation(unsigned kind, uint32_t at) {
+    check_i7(kind, at);
+    check_i11(kind);
 }
 
 /* A rejected image: one that nobody confirmed as often as allowed, and nothing else. */
@@ -268,5 +299,7 @@ void check_end(void) {
     hold(r->phase == PICOSUIT_BOOT_IDLE || r->phase == PICOSUIT_BOOT_FRESH, "I9",
          "not at rest at the end");
     hold(ram.b.running == r->confirmed, "I9", "not the confirmed image at the end");
-    hold(v != NULL && v->sequence >= newest, "I9", "not the newest good image at the end");
+    hold(v != NULL && v->sequence >= newest, "I9",
+         "not the newest good image at the end");
+    ends++;
 }

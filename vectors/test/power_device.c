@@ -10,13 +10,18 @@
 #define KEYS 1u
 
 device_ram ram;
+
+/* Real code otherwise, but for this one call: power_run.py puts it there. */
+int power_verify(const uint8_t *sig, const uint8_t *key, const uint8_t *data, size_t len);
+
 static uint8_t set_a[64], set_b[64];
 static size_t set_a_len, set_b_len;
-static uint8_t sets[3][512]; /* by vector.set: ab, b, a */
-static size_t set_len[3];
-static const char *set_names[3] = {"set_ab", "set_b", "set_a"};
+#define SETS 3
+static uint8_t sets[SETS][512]; /* by vector.set */
+static size_t set_len[SETS];
+static const char *set_names[SETS] = {"set_ab", "set_b", "set_bc"};
 
-enum { V1W, V2W, V3W, K4W, V5W, V6, V6W, IK5, V1, V2, BIG1, BIG2, K3, BIG4, VECTORS };
+enum { V1W, V2W, V3W, K4W, V5W, V6, V6W, IK5, K5B, V1, BIG1, BIG2, K3, BIG4, VECTORS };
 vector vectors[VECTORS + 1] = {
     {.name = "v1w", .image_len = 500, .sequence = 1, .signers = 3},
     {.name = "v2w", .image_len = 500, .sequence = 2, .signers = 3},
@@ -26,8 +31,8 @@ vector vectors[VECTORS + 1] = {
     {.name = "v6", .image_len = 500, .sequence = 6, .signers = 1},
     {.name = "v6w", .image_len = 500, .sequence = 6, .signers = 3},
     {.name = "ik5", .set = "set_b", .image_len = 500, .sequence = 5, .signers = 3},
+    {.name = "k5b", .set = "set_bc", .sequence = 5, .signers = 2},
     {.name = "v1", .image_len = 500, .sequence = 1, .signers = 1},
-    {.name = "v2", .image_len = 500, .sequence = 2, .signers = 1},
     {.name = "big1", .image_len = 6000, .sequence = 1, .signers = 1},
     {.name = "big2", .image_len = 6000, .sequence = 2, .signers = 1},
     {.name = "k3", .set = "set_ab", .sequence = 3, .signers = 1},
@@ -43,10 +48,20 @@ const step script_life[] = {
     {ACT_OFFER, V6, 0},    {ACT_OFFER, V1, PICOSUIT_E_ROLLBACK},
     {ACT_END, 0, 0},
 };
-/* Image and keys in one update; the next one in the session that confirmed it. */
+/* Image and keys in one update; each step in the session that ended the one before. */
 const step script_both[] = {
     {ACT_INSTALL, V1W, 0}, {ACT_INSTALL, V2W, 0}, {ACT_INSTALL, IK5, 0},
     {ACT_TRIAL, V6W, 0},   {ACT_END, 0, 0},
+};
+/* Two rotations. */
+const step script_keys[] = {
+    {ACT_INSTALL, V1W, 0}, {ACT_INSTALL, K4W, 0}, {ACT_INSTALL, K5B, 0},
+    {ACT_INSTALL, V6W, 0}, {ACT_OFFER, V1, PICOSUIT_E_ROLLBACK},    {ACT_END, 0, 0},
+};
+/* A candidate waits, and before the reset the next update takes its place. */
+const step script_replace[] = {
+    {ACT_INSTALL, V1W, 0}, {ACT_STAGE, V2W, 0},   {ACT_INSTALL, V3W, 0},
+    {ACT_STAGE, K4W, 0},   {ACT_INSTALL, V5W, 0}, {ACT_END, 0, 0},
 };
 /* From a part that was never programmed. */
 const step script_first[] = {
@@ -55,14 +70,23 @@ const step script_first[] = {
     {ACT_END, 0, 0},
 };
 const step script_full[] = {
-    {ACT_INSTALL, BIG1, 0}, {ACT_INSTALL, BIG2, 0},
-    {ACT_INSTALL, K3, 0},   {ACT_TRIAL, BIG4, 0},
-    {ACT_OFFER, BIG1, PICOSUIT_E_ROLLBACK}, {ACT_END, 0, 0},
+    {ACT_INSTALL, BIG1, 0},
+    {ACT_INSTALL, BIG2, 0},
+    {ACT_INSTALL, K3, 0},
+    {ACT_TRIAL, BIG4, 0},
+    {ACT_OFFER, BIG1, PICOSUIT_E_ROLLBACK},
+    {ACT_END, 0, 0},
 };
+/* Endurance: six updates for each device. */
 const step script_fleet[] = {
-    {ACT_INSTALL, V1W, 0}, {ACT_INSTALL, V2W, 0}, {ACT_INSTALL, V3W, 0},
-    {ACT_INSTALL, K4W, 0}, {ACT_INSTALL, V5W, 0}, {ACT_TRIAL, V6W, 0},
-    {ACT_OFFER, V6W, PICOSUIT_E_REJECTED},        {ACT_END, 0, 0},
+    {ACT_INSTALL, V1W, 0},
+    {ACT_INSTALL, V2W, 0},
+    {ACT_INSTALL, V3W, 0},
+    {ACT_INSTALL, K4W, 0},
+    {ACT_INSTALL, V5W, 0},
+    {ACT_TRIAL, V6W, 0},
+    {ACT_OFFER, V6W, PICOSUIT_E_REJECTED},
+    {ACT_END, 0, 0},
 };
 
 /* -- what is offered -- */
@@ -72,7 +96,7 @@ static uint8_t image_byte(const vector *v, uint32_t i) {
 }
 
 static const uint8_t *set_of(const vector *v, size_t *len) {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SETS; i++) {
         if (strcmp(v->set, set_names[i]) == 0) {
             *len = set_len[i];
             return sets[i];
@@ -100,7 +124,6 @@ static size_t read_file(const char *name, const char *end, uint8_t *buf, size_t 
     return len;
 }
 
-
 /* -- signatures: checked once by the real code, then remembered -- */
 
 static struct {
@@ -109,7 +132,8 @@ static struct {
 } memo[4096];
 static unsigned long long verifications;
 
-int power_verify(const uint8_t *sig, const uint8_t *key, const uint8_t *data, size_t len) {
+int power_verify(const uint8_t *sig, const uint8_t *key, const uint8_t *data,
+                 size_t len) {
     uint64_t h = hash_bytes(data, len, hash_bytes(sig, 64, hash_bytes(key, 32, 1)));
     uint32_t i = (uint32_t)(h % 4096u);
 
@@ -217,10 +241,17 @@ static int port_sequence(void *dev, uint64_t *floor, uint8_t *digest) {
 }
 
 static const picosuit_platform platform = {
-    .key = port_key,     .component = port_component, .identity = port_identity,
-    .slot = port_slot,   .size = port_size,           .read = port_read,
-    .begin = port_begin, .write = port_write,         .end = port_end,
-    .invoke = port_invoke, .sequence = port_sequence,
+    .key = port_key,
+    .component = port_component,
+    .identity = port_identity,
+    .slot = port_slot,
+    .size = port_size,
+    .read = port_read,
+    .begin = port_begin,
+    .write = port_write,
+    .end = port_end,
+    .invoke = port_invoke,
+    .sequence = port_sequence,
 };
 
 /* -- a boot -- */
@@ -276,7 +307,7 @@ static int push(const vector *v, const picosuit_fetch *f) {
             return st;
         }
         explore_reset();
-        if (cfg->mode == MODE_RANDOM && random_below(200) == 0) {
+        if (cfg->mode == MODE_RANDOM && random_below(60) == 0) {
             return random_below(2) ? PICOSUIT_E_FETCH : picosuit_payload_end(&ram.p, 0);
         }
     }
@@ -329,6 +360,7 @@ static int transfer(const vector *v) {
         do {
             st = picosuit_boot_candidate(&ram.b, &ram.p);
         } while (st == PICOSUIT_AGAIN && m->stop == STOP_NO);
+        explore_reset();
     }
     return st;
 }
@@ -350,12 +382,15 @@ static int is_reached(const step *s) {
     int is_rejected = r->has_rejected && r->rejected == sequence;
 
     if (r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY) {
-        return 0;
+        return s->act == ACT_STAGE && r->sequence == sequence;
+    }
+    if ((vectors[s->vector].signers & signers_of_set(r->keys)) == 0) {
+        return 1; /* the keys before it were never confirmed: nobody can install it */
     }
     if (is_rejected) {
         check_rejected(s);
     }
-    return is_rejected || (s->act == ACT_INSTALL && r->floor >= sequence);
+    return is_rejected || (s->act != ACT_TRIAL && r->floor >= sequence);
 }
 
 /* The image on trial runs. 1: go on in this session. */
@@ -401,30 +436,12 @@ static void check_offer(const step *s) {
     }
 }
 
-/* One step of the script. 1: the next one may follow in this session. */
-static int act(const step *s) {
+/* One update of the script. 1: the next step may follow in this session. */
+static int update(const step *s) {
     const picosuit_boot_record *r = &ram.b.rec;
     int st;
 
-    if (s->act == ACT_END) {
-        check_end();
-        m->stop = m->stop == STOP_NO ? STOP_DONE : m->stop;
-        return 0;
-    }
-    if (s->act == ACT_OFFER) {
-        check_offer(s);
-        next_step();
-        return 1;
-    }
-    if (r->phase == PICOSUIT_BOOT_TRY) {
-        return on_trial(s);
-    }
-    if (is_reached(s)) {
-        updates++;
-        next_step();
-        return 1;
-    }
-    if (r->phase == PICOSUIT_BOOT_CAND) {
+    if (r->phase == PICOSUIT_BOOT_CAND && r->sequence == vectors[s->vector].sequence) {
         return 0;
     }
     st = transfer(&vectors[s->vector]);
@@ -434,7 +451,31 @@ static int act(const step *s) {
             broken("I9", picosuit_strerror(st));
         }
     }
-    return 0;
+    return st == PICOSUIT_OK && s->act == ACT_STAGE;
+}
+
+/* One step of the script. 1: the next one may follow in this session. */
+static int act(const step *s) {
+    switch (s->act) {
+    case ACT_END:
+        check_end();
+        m->stop = m->stop == STOP_NO ? STOP_DONE : m->stop;
+        return 0;
+    case ACT_OFFER:
+        check_offer(s);
+        next_step();
+        return 1;
+    default: break;
+    }
+    if (ram.b.rec.phase == PICOSUIT_BOOT_TRY) {
+        return on_trial(s);
+    }
+    if (is_reached(s)) {
+        updates++;
+        next_step();
+        return 1;
+    }
+    return update(s);
 }
 
 /* From power-on to the next reset. */
@@ -445,10 +486,9 @@ void device_session(void) {
         return;
     }
     check_boot(st);
-    explore_reset();
-    while (m->stop == STOP_NO && act(&cfg->script[m->obs.pos])) {
-        continue;
-    }
+    do {
+        explore_reset();
+    } while (m->stop == STOP_NO && act(&cfg->script[m->obs.pos]));
 }
 
 /* -- set-up -- */
@@ -491,14 +531,14 @@ static int vector_load(vector *v) {
 int device_setup(void) {
     set_a_len = read_file("set_a", ".cbor", set_a, sizeof set_a);
     set_b_len = read_file("set_b", ".cbor", set_b, sizeof set_b);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SETS; i++) {
         set_len[i] = read_file(set_names[i], ".cbor", sets[i], sizeof sets[i]);
     }
     if (set_a_len == 0 || set_b_len == 0 || set_len[0] == 0) {
         return 0;
     }
-    flash.factory = set_a;
-    flash.factory_len = (uint16_t)set_a_len;
+    flash.factory = sets[0]; /* both keys, so that all envelopes can be looked at */
+    flash.factory_len = (uint16_t)set_len[0];
     flash.component = (const uint8_t *)"\x81\x41\x00";
     flash.component_len = 3;
     memset(&ram, 0, sizeof ram);
@@ -509,6 +549,8 @@ int device_setup(void) {
             return 0;
         }
     }
+    flash.factory = set_a;
+    flash.factory_len = (uint16_t)set_a_len;
     return 1;
 }
 
@@ -531,8 +573,8 @@ static int slot_holds(unsigned slot, const vector *v) {
     return 1;
 }
 
-/* What is in a slot, if all of it is there and it has this digest. Some envelopes have the
- * same manifest and other signatures. */
+/* What is in a slot, if all of it is there and it has this digest. Some envelopes have
+ * the same manifest and other signatures. */
 const vector *vector_in(unsigned slot, const uint8_t *digest16) {
     for (const vector *v = vectors; v->name != NULL; v++) {
         if (v->image_len != 0 && memcmp(v->digest, digest16, 16) == 0 &&

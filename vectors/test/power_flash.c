@@ -172,8 +172,8 @@ static uint8_t noise(uint32_t at) {
     return (uint8_t)(mix64(at + 0x5eed0f11u) >> 24);
 }
 
-/* What byte i of a region reads in a view. Torn: new, old, or bits of both. Half done: the
- * first half is new, or the second, or bits of both. */
+/* What byte i of a region reads in a view. Torn: new, old, or bits of both. Half done:
+ * the first half is new, or the second, or bits of both. */
 static uint8_t region_byte(const machine *k, int n, uint32_t i, uint32_t view) {
     const region *r = &k->regions[n];
     uint8_t old = k->old[n][i];
