@@ -265,8 +265,8 @@ def story_power(demo: Demo, seed: int) -> None:
         demo.says("report: " + in_words(report))
         demo.equal(
             (power.sequence, report[99][1][1], report[4]), (update.sequence, update.digest, True),
-            f"it is confirmed; {power.completed} updates completed, {power.rolled_back} were cut in "
-            "each of their starts",
+            f"it is confirmed; {power.completed} updates completed, {power.rolled_back} were cut "
+            "in each of their starts",
         )  # fmt: skip
         board.slots.put(power.slot, update)
         board.check_slots("slot read back", "AB"[power.slot])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The C library's functions on memory that the loader needs, byte by byte: those of newlib
- * are faster and cost 400 bytes more, which 40 KiB do not have. device.mk keeps the
- * compiler from making calls to themselves out of them. */
+/* The C library's functions on memory that the loader needs, byte by byte: those of
+ * newlib are faster and cost 400 bytes more, which 40 KiB do not have. device.mk keeps
+ * the compiler from making calls to themselves out of them. */
 #include <string.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n) {
