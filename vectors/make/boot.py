@@ -17,7 +17,7 @@ from suit import (
     envelope, image, indefinite, manifest, not_shortest, sign1, trailing,
 )
 
-IMAGE, KEY_STORE = [b"\0"], [b"keys"]
+IMAGE, KEY_STORE, OTHER = [b"\0"], [b"keys"], [b"x"]
 UPDATE, INVOKE, KEYS = 1, 2, 8
 ALL = UPDATE | INVOKE | KEYS
 SMALL, BIG = 500, 6000  # bytes of an image
@@ -54,6 +54,8 @@ SETS = {
     "bc": keyset((BOOT_B, ALL), (BOOT_C, ALL)),
     "abc": keyset((BOOT_A, ALL), (BOOT_B, ALL), (BOOT_C, ALL)),
     "abcd": keyset((BOOT_A, ALL), (BOOT_B, ALL), (BOOT_C, ALL), (BOOT_D, ALL)),
+    "page": cbor([cose_key(BOOT_A), *(cose_key(key, INVOKE, kid=key.name[-1:].encode() * 3)
+                                      for key in (BOOT_B, BOOT_C, BOOT_D))]),  # 216 bytes
     "a_invoke_b": keyset((BOOT_A, INVOKE), (BOOT_B, ALL)),  # a may no longer update
     "a_update_b": keyset((BOOT_A, UPDATE), (BOOT_B, ALL)),  # nor start what it signed
 }
@@ -92,6 +94,8 @@ def good_sets() -> list[Set]:
         "kid_23": [cose_key(BOOT_A, kid=b"k" * 23)],
         "rights_9": [cose_key(BOOT_A, UPDATE | KEYS)],
         "rights_31": [cose_key(BOOT_A, 31)],
+        "rights_24_beside": [cose_key(BOOT_A), cose_key(BOOT_B, 24)],
+        "rights_23_beside": [cose_key(BOOT_A), cose_key(BOOT_B, 23)],
         "rights_2_beside": [cose_key(BOOT_A), cose_key(BOOT_B, INVOKE)],
     }.items()]
     for one in good:
@@ -149,6 +153,7 @@ def bad_sets() -> list[Set]:
         "kty_text": one_wrong(kty="OKP"),
         "kid_empty": one_wrong(kid=b""),
         "kid_24": one_wrong(kid=b"k" * 24),
+        "kid_head_58": one_wrong(kid=Raw(b"\x58" + b"k" * 24)),
         "kid_text": one_wrong(kid="boot-a"),
         "kid_int": one_wrong(kid=7),
         **{f"kid_simple_{n}": one_wrong(kid=Raw(bytes([0xE0 + n]))) for n in range(4)},
@@ -273,6 +278,19 @@ def image_and_keys(name: str, source: str, sequence: int, new: str, keys: tuple[
     add(name, source, body, keys, image=(SMALL, sequence), keyset=new)
 
 
+def other_component(name: str, source: str, sequence: int, has_image: bool) -> None:
+    """Content for the component ['x'], with or without an image."""
+    data = image_bytes(SMALL, 2)
+    shared = [12, True, 20, IDENTITY, *COMPATIBLE, 12, 0, 20, image(data)]
+    install = [12, 1, 20, {18: b"settings"}, 18, 2]
+    if has_image:
+        body = manifest(shared, [IMAGE, OTHER], sequence, install=[*install, 12, 0, *FETCH_IMAGE],
+                        validate=[12, 0, 3, 15], invoke=[12, 0, 23, 2])
+    else:
+        body = manifest(shared, [IMAGE, OTHER], sequence, install=install)
+    add(name, source, body, A, image=(SMALL, 2))
+
+
 def images() -> None:
     for n in range(1, 7):
         one_image(f"v{n}", f"image {n}", n)
@@ -288,6 +306,10 @@ def images() -> None:
     one_image("v3last", "an image whose last byte reads erased, 0xff", 3, seed=3, length=388)
     one_image("v64", "sequence number of 64 bits", 2**64 - 1, seed=7)
     one_image("v63", "the number below it", 2**64 - 2, seed=8)
+    one_image("slot", "an image of 512 bytes", 2, length=512)
+    one_image("slot_more", "an image of 513 bytes", 2, length=513)
+    one_image("area", "an envelope of 464 bytes", 2, reference_uri="coap://" + "u" * 198)
+    one_image("area_more", "an envelope of 465 bytes", 2, reference_uri="coap://" + "u" * 199)
     one_image("long", "a reference-uri that makes the envelope larger than a page", 2,
               reference_uri="coap://" + "u" * 240)
     data = image_bytes(SMALL, 2)
@@ -320,12 +342,18 @@ def invocations() -> None:
               load=[20, {14: 1, 18: b"x"}, 18, 2])
     one_image("load_mends", "fetches the image again in its load section, if it is bad", 2,
               validate=None, load=[15, [Wrap([3, 15]), Wrap(FETCH_IMAGE)], 3, 15])
+    one_image("load_fetches", "fetches another image in its load section", 2,
+              load=[20, {**image(image_bytes(SMALL, 3)), 21: "i"}, 21, 2])
+    other_component("other_only", "writes a component that is neither image nor keys", 3, False)
+    other_component("other_too", "writes the image, and such a component", 2, True)
     image_and_keys("invokes_keys", "invokes the key set", 2, "ab", A,
                    invoke=[12, 0, 3, 15, 12, 1, 23, 2])
     image_and_keys("starts_keys", "matches and invokes the key set", 2, "ab", A,
                    validate=[12, 1, 3, 15], invoke=[12, 1, 23, 2])
     image_and_keys("matches_keys", "matches the key set, invokes the image", 2, "ab", A,
                    validate=[12, 1, 3, 15])
+    image_and_keys("matches_first", "matches keys, then image: bound to these keys for ever", 2,
+                   "ab", A, validate=[12, 1, 3, 15, 12, 0, 3, 15])
     image_and_keys("matches_both", "matches image, then keys: bound to these keys for ever", 2,
                    "ab", A, validate=[12, 0, 3, 15, 12, 1, 3, 15])
 
@@ -333,14 +361,18 @@ def invocations() -> None:
 def rotations() -> None:
     for name, sequence, new, keys in (
         ("k2", 2, "ab", A), ("k3", 3, "ab", A), ("k3w", 3, "ab", AB), ("k4", 4, "b", A),
-        ("k4w", 4, "b", AB), ("k4b", 4, "b", B), ("k5b", 5, "bc", B), ("k6c", 6, "c", C),
+        ("k4w", 4, "b", AB), ("k4b", 4, "b", B), ("k5", 5, "ab", A), ("k5b", 5, "bc", B), ("k6c", 6, "c", C),
         ("k2abcd", 2, "abcd", A), ("k2ac", 2, "ac", A), ("k2a", 2, "a", A),
         ("k2_invoke_b", 2, "a_invoke_b", A), ("k2_update_b", 2, "a_update_b", A),
+        ("k2page", 2, "page", A), ("k3ac", 3, "ac", A),
     ):
         signers = " and ".join(key.name for key in keys)
         only_keys(name, f"keys only: set {new}, by {signers}", sequence, new, keys)
     for new in (*LOCKING, *BROKEN):
         only_keys(f"k2_{new}", f"keys only: set {new}, which is refused", 2, new)
+    shared = [20, IDENTITY, *COMPATIBLE]
+    body = manifest(shared, [KEY_STORE], 2, install=FETCH_KEYS)
+    add("k2_no_digest", "keys only, and no image-digest for them", body, A, keyset="ab")
     image_and_keys("ik2", "image 2 and set ab, by a", 2, "ab", A)
     image_and_keys("ik3", "image 3 and set b, by a only: refused", 3, "b", A)
     image_and_keys("ik5", "image 5 and set b, by a and b", 5, "b", AB)

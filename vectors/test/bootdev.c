@@ -318,7 +318,7 @@ static int enter(bootdev *d, int callback, unsigned what) {
     }
     d->asked = 0;
     d->by[callback]++;
-    return 0;
+    return d->calls == d->call_fail_at ? BOOTDEV_FAIL : 0;
 }
 
 static int cb_key(void *dev, int purpose, unsigned n, const uint8_t *kid, size_t kid_len,
@@ -331,7 +331,7 @@ static int cb_key(void *dev, int purpose, unsigned n, const uint8_t *kid, size_t
 static int cb_component(void *dev, unsigned signer, const uint8_t *id, size_t id_len,
                         uint8_t *handle, uint8_t *kind) {
     static const uint8_t keys[] = {0x81, 0x44, 'k', 'e', 'y', 's'};
-    static const uint8_t image[] = {0x81, 0x41, 0x00};
+    static const uint8_t image[] = {0x81, 0x41, 0x00}, other[] = {0x81, 0x41, 'x'};
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_COMPONENT, (unsigned)id_len);
     (void)signer;
@@ -341,6 +341,10 @@ static int cb_component(void *dev, unsigned signer, const uint8_t *id, size_t id
     *kind = PICOSUIT_STORED;
     if (id_len == sizeof image && memcmp(id, image, id_len) == 0) {
         *handle = PICOSUIT_AREA_IMAGE;
+        return 1;
+    }
+    if (id_len == sizeof other && memcmp(id, other, id_len) == 0) {
+        *handle = BOOTDEV_OTHER;
         return 1;
     }
     if (id_len == sizeof keys && memcmp(id, keys, id_len) == 0) {
@@ -381,6 +385,11 @@ static int cb_slot(void *dev, unsigned component, int procedure, uint32_t *out) 
 static int cb_size(void *dev, unsigned component, uint32_t *stored, uint32_t *capacity) {
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_SIZE, component);
+    if (st == 0 && component == BOOTDEV_OTHER) {
+        *stored = d->other_len;
+        *capacity = sizeof d->other;
+        return 0;
+    }
     return st != 0 ? st : device_slots_size(&d->slots, component, stored, capacity);
 }
 
@@ -388,6 +397,10 @@ static int cb_read(void *dev, unsigned component, uint32_t off, uint8_t *buf,
                    size_t cap) {
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_READ, component + 2u * off);
+    if (st == 0 && component == BOOTDEV_OTHER) {
+        memcpy(buf, d->other + off, cap);
+        return 0;
+    }
     return st != 0 ? st : device_slots_read(&d->slots, component, off, buf, cap);
 }
 
@@ -395,6 +408,10 @@ static int cb_begin(void *dev, unsigned component, uint32_t size, const uint8_t 
                     uint32_t *have) {
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_BEGIN, component);
+    if (st == 0 && component == BOOTDEV_OTHER) {
+        *have = 0;
+        return 0;
+    }
     return st != 0 ? st : device_slots_begin(&d->slots, component, size, id, have);
 }
 
@@ -402,12 +419,20 @@ static int cb_write(void *dev, unsigned component, uint32_t off, const uint8_t *
                     size_t len) {
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_WRITE, component + 2u * off);
+    if (st == 0 && component == BOOTDEV_OTHER) {
+        memcpy(d->other + off, data, len);
+        d->other_len = (uint32_t)(off + len);
+        return 0;
+    }
     return st != 0 ? st : device_slots_write(&d->slots, component, off, data, len);
 }
 
 static int cb_end(void *dev, unsigned component, int good) {
     bootdev *d = (bootdev *)dev;
     int st = enter(d, BOOTDEV_END, component);
+    if (st == 0 && component == BOOTDEV_OTHER) {
+        return 0;
+    }
     return st != 0 ? st : device_slots_end(&d->slots, component, good);
 }
 
@@ -497,7 +522,7 @@ void bootdev_new(bootdev *d, unsigned geometry) {
 }
 
 void bootdev_quiet(bootdev *d) {
-    d->fail_at = d->read_fail_at = d->again_at = 0;
+    d->fail_at = d->read_fail_at = d->again_at = d->call_fail_at = 0;
     d->fail_kind = d->fail_on = d->read_fail_on = d->again_each = 0;
     d->ops = d->erases = d->writes = d->reads = d->calls = d->agains = d->commits = 0;
     memset(d->by, 0, sizeof d->by);

@@ -40,6 +40,8 @@ enum {
     BOOTDEV_CALLS
 };
 
+#define BOOTDEV_OTHER 2u /* handle of ['x'], which is neither image nor keys */
+
 /* How a flash operation goes wrong. */
 enum {
     BOOTDEV_NOT_DONE, /* nothing happened, and it says so */
@@ -82,9 +84,11 @@ typedef struct {
     uint32_t size;     /* bytes of flash */
     uint32_t image_at; /* capacity of an image */
     const bootdev_envelope *sent;
-    uint32_t address; /* picosuit_boot_address after select */
-    int stage;        /* BOOTDEV_AT_* of the last update */
-    int invoked;      /* handle, -1: nothing */
+    uint32_t address;  /* picosuit_boot_address after select */
+    int stage;         /* BOOTDEV_AT_* of the last update */
+    int invoked;       /* handle, -1: nothing */
+    uint8_t other[64]; /* content of the component ['x'], in memory */
+    uint32_t other_len;
 
     /* What is injected. Operations and calls count from 1; 0: never. */
     unsigned fail_at;      /* this operation (erase, write) goes wrong */
@@ -93,6 +97,7 @@ typedef struct {
     unsigned read_fail_at; /* this read says that it failed */
     int read_fail_on;      /* all after it, too */
     unsigned again_at;     /* this call of the platform answers AGAIN */
+    unsigned call_fail_at; /* this call of the platform fails */
     int again_each;        /* every call answers AGAIN first */
     int is_lost;           /* a key-set page was: another set may come into force */
     int as_loader;         /* the firmware goes on with the loader's boot state */

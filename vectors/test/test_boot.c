@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The journal: rules J1 to J10 of docs/boot.md, every transition, and flash that fails
- * without a power cut. Images that must not start are in test_boot_image.c, key sets in
- * test_boot_keys.c.
+ * The journal: rules J1 to J10 of docs/boot.md, and every transition. Flash that fails is
+ * in test_boot_flash.c, images that must not start in test_boot_image.c, key sets in
+ * test_boot_keys.c; power cuts are those of make power.
  */
 #include "bootdev.h"
 
@@ -653,291 +653,6 @@ static void large_numbers(void) {
     BOOTDEV_OK(&d);
 }
 
-/* -- flash that fails, and says so, or does not; the power stays on -- */
-
-/* The device starts v1, or v2 once it was made the candidate, and takes the update. */
-static void is_alive(unsigned old, int has_candidate, int kind) {
-    picosuit_boot_record rec;
-    bootdev_quiet(&d);
-    EXPECT(bootdev_newest(&d, &rec) >= 0 && is_record(&d.b.rec, &rec));
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    if (!has_candidate && d.b.rec.phase == PICOSUIT_BOOT_IDLE) {
-        EXPECT_INT(d.b.running, old);
-        EXPECT_INT(d.b.rec.floor, 1);
-        EXPECT_INT(d.b.rec.has_rejected, 0);
-        if (bootdev_update(&d, "v2") != PICOSUIT_OK) {
-            /* Bytes in place that flash had said are right: this attempt found them. */
-            EXPECT(kind == BOOTDEV_LIE);
-            EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-        }
-        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    }
-    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
-    EXPECT_INT(d.b.running, old ^ 1u);
-    EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.floor, 2);
-    BOOTDEV_OK(&d);
-}
-
-static const char *const kinds[] = {"not_done", "done", "half_done", "lie"};
-
-static void update_fails(unsigned g, int kind, int stays) {
-    picosuit_boot_record rec;
-    unsigned old, n, ops;
-    TEST(test_name("test_boot_update_flash_%s%s_%u", kinds[kind],
-                   stays ? "_for_good" : "", g));
-    bootdev_factory(&d, g, "v1");
-    old = d.b.running;
-    save();
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    ops = d.ops;
-    EXPECT(ops > 10);
-    for (n = 1; n <= ops; n++) {
-        again(old);
-        d.fail_at = n;
-        d.fail_kind = kind;
-        d.fail_on = stays;
-        int st = bootdev_update(&d, "v2");
-        bootdev_newest(&d, &rec);
-        if (st == PICOSUIT_OK) {
-            EXPECT_INT(kind, BOOTDEV_LIE); /* in a byte that was written over */
-        }
-        EXPECT_INT(rec.phase == PICOSUIT_BOOT_CAND,
-                   st == PICOSUIT_OK || (kind == BOOTDEV_DONE && n == ops));
-        EXPECT(is_record(&rec, &d.b.rec));
-        is_alive(old, st == PICOSUIT_OK, kind);
-    }
-}
-
-static void confirm_fails(unsigned g, int kind) {
-    picosuit_boot_record was, now;
-    unsigned slot;
-    TEST(test_name("test_boot_confirm_flash_%s_%u", kinds[kind], g));
-    bootdev_factory(&d, g, "v1");
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    slot = d.b.running;
-    bootdev_newest(&d, &was);
-    save();
-    for (unsigned n = 1; n <= 2; n++) {
-        again(slot);
-        d.fail_at = n;
-        d.fail_kind = kind;
-        int st = picosuit_boot_confirm(&d.b);
-        int is_in = bootdev_newest(&d, &now) >= 0 && now.phase == PICOSUIT_BOOT_FRESH;
-        EXPECT_INT(st == PICOSUIT_OK, kind == BOOTDEV_LIE && n == 1);
-        EXPECT_INT(is_in, st == PICOSUIT_OK || (kind == BOOTDEV_DONE && n == 2));
-        EXPECT(is_record(&d.b.rec, is_in ? &now : &was));
-        d.fail_at = 0;
-        EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
-        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-        EXPECT_INT(d.b.running, slot);
-        EXPECT_INT(d.b.rec.floor, 2);
-    }
-    BOOTDEV_OK(&d);
-}
-
-/* Flash fails while the loader commits: IDLE after FRESH, TRY, or the rejection. */
-static void select_fails(unsigned g, int kind) {
-    unsigned slot;
-    TEST(test_name("test_boot_select_flash_%s_%u", kinds[kind], g));
-    bootdev_factory(&d, g, "v1");
-    slot = d.b.running;
-    for (int phase = 0; phase < 3; phase++) {
-        if (phase == 0) { /* the last try of v2 is over */
-            d.flash.tries = 1;
-            EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-        } else if (phase == 1) { /* v3 waits */
-            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-            EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
-        } else { /* v3 was confirmed */
-            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-            EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
-            slot = d.b.running;
-        }
-        save();
-        for (unsigned n = 1; n <= 2; n++) {
-            again(slot);
-            d.fail_at = n;
-            d.fail_kind = kind;
-            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-            if (phase != 1) {
-                EXPECT_INT(d.b.running, slot);
-            }
-            d.fail_at = 0;
-            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-            EXPECT_INT(d.b.rec.phase, phase == 1 && d.flash.tries > d.b.rec.tries - 1u &&
-                                              !d.b.rec.has_rejected
-                                          ? PICOSUIT_BOOT_TRY
-                                          : d.b.rec.phase);
-        }
-        d.c = saved;
-        bootdev_quiet(&d);
-        bootdev_wake(&d, slot);
-    }
-    BOOTDEV_OK(&d);
-}
-
-/* One read fails: nothing is rejected for it, and nothing that was not checked starts. */
-static void reads_fail(void) {
-    unsigned old, reads;
-    TEST("test_boot_select_read_fails");
-    bootdev_factory(&d, 0, "v1");
-    old = d.b.running;
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    save();
-    bootdev_quiet(&d);
-    EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
-    reads = d.reads;
-    EXPECT(reads > 20);
-    for (unsigned n = 1; n <= reads; n++) {
-        again(old);
-        d.reads = 0;
-        d.read_fail_at = n;
-        int st = bootdev_select(&d);
-        EXPECT(st == PICOSUIT_OK || n <= 3); /* the journal itself: boot_init says so */
-        EXPECT_INT(d.b.rec.has_rejected, 0);
-        if (st == PICOSUIT_OK) {
-            EXPECT_INT(d.address, d.flash.slot[d.b.running]);
-            EXPECT(d.b.running == old || d.b.rec.phase == PICOSUIT_BOOT_TRY);
-        }
-        d.read_fail_at = 0;
-        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-        EXPECT_INT(d.b.running, old ^ 1u);
-        BOOTDEV_OK(&d);
-    }
-    TEST("test_boot_update_read_fails");
-    d.flash.floor = 0;
-    bootdev_factory(&d, 0, "v1");
-    old = d.b.running;
-    save();
-    bootdev_quiet(&d);
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    reads = d.reads;
-    for (unsigned n = 1; n <= reads; n++) {
-        again(old);
-        d.reads = 0;
-        d.read_fail_at = n;
-        (void)bootdev_update(&d, "v2");
-        is_alive(old, d.b.rec.phase == PICOSUIT_BOOT_CAND, 0);
-    }
-}
-
-/* While nothing can be read, memory must not forget what flash knows: the next commit
- * would write it down. */
-static void reads_fail_for_long(void) {
-    picosuit_boot_record rec;
-    TEST("test_boot_unreadable_journal_loses_no_floor");
-    bootdev_factory(&d, 0, "v1");
-    bootdev_install(&d, "v2");
-    EXPECT_INT(bootdev_transfer(&d, "v3"), PICOSUIT_OK);
-    for (unsigned n = 1; n <= 200; n += 1) {
-        bootdev_factory(&d, 0, "v1");
-        bootdev_install(&d, "v2");
-        EXPECT_INT(bootdev_transfer(&d, "v3"), PICOSUIT_OK);
-        bootdev_quiet(&d);
-        d.read_fail_at = n;
-        d.read_fail_on = 1;
-        int st = bootdev_candidate(&d);
-        bootdev_quiet(&d);
-        if (st == PICOSUIT_OK) {
-            break;
-        }
-        (void)bootdev_update(&d, "v1");
-        bootdev_newest(&d, &rec);
-        EXPECT_INT(rec.floor, 2);
-        EXPECT(rec.phase != PICOSUIT_BOOT_CAND || rec.sequence > 2);
-        BOOTDEV_OK(&d);
-    }
-}
-
-/* -- a platform that is not ready -- */
-
-static void again_each(const char *name, unsigned g) {
-    picosuit_boot_record want, got;
-    unsigned running, ops;
-    TEST(test_name("test_boot_again_each_%s", name));
-    bootdev_factory(&d, g, "v1w");
-    running = d.b.running;
-    save();
-    EXPECT_INT(bootdev_update(&d, name), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    ops = d.ops;
-    bootdev_newest(&d, &want);
-    again(running);
-    d.again_each = 1;
-    EXPECT_INT(bootdev_update(&d, name), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT(d.agains > 40 && d.agains * 2 == d.calls);
-    EXPECT_INT(d.ops, ops);
-    bootdev_newest(&d, &got);
-    EXPECT(is_record(&want, &got));
-    BOOTDEV_OK(&d);
-}
-
-static void again_once(const char *name) {
-    picosuit_boot_record want, got;
-    unsigned running, before, calls;
-    TEST(test_name("test_boot_again_once_%s", name));
-    bootdev_factory(&d, 0, "v1w");
-    running = d.b.running;
-    EXPECT_INT(bootdev_transfer(&d, name), PICOSUIT_OK);
-    before = d.calls;
-    EXPECT_INT(bootdev_candidate(&d), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    calls = d.calls - before;
-    EXPECT(calls > 10);
-    bootdev_newest(&d, &want);
-    for (unsigned n = 1; n <= calls; n++) {
-        bootdev_factory(&d, 0, "v1w");
-        EXPECT_INT(bootdev_transfer(&d, name), PICOSUIT_OK);
-        d.again_at = d.calls + n;
-        EXPECT_INT(bootdev_candidate(&d), PICOSUIT_OK);
-        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-        EXPECT_INT(d.agains, 1);
-        bootdev_newest(&d, &got);
-        EXPECT(is_record(&want, &got));
-    }
-    EXPECT_INT(d.b.running, running ^ (want.slot != want.confirmed));
-    BOOTDEV_OK(&d);
-}
-
-/* A check that said AGAIN is given up: the next update starts from what flash says. */
-static void abandoned(void) {
-    TEST("test_boot_abandoned_candidate");
-    bootdev_factory(&d, 0, "v1");
-    EXPECT_INT(bootdev_transfer(&d, "v3"), PICOSUIT_OK);
-    for (unsigned n = 0; n < 3; n++) {
-        d.again_at = d.calls + 4 + n;
-        EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_AGAIN);
-    }
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.sequence, 2);
-    EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.floor, 2);
-    TEST("test_boot_candidate_without_an_update");
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    bootdev_quiet(&d);
-    (void)!picosuit_init(&d.p, &d.platform, &d, d.work, d.work_len);
-    EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_E_STATE);
-    memset(&d.p, 0, sizeof d.p);
-    EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_E_STATE);
-    EXPECT_INT(picosuit_boot_select(&d.b, &d.p), PICOSUIT_E_STATE);
-    EXPECT_INT(bootdev_update(&d, "v2b"), PICOSUIT_E_AUTH);
-    EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_E_STATE);
-    EXPECT_INT(bootdev_update(&d, "v1"), PICOSUIT_E_ROLLBACK);
-    EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_E_STATE);
-    EXPECT_INT(d.ops, 0);
-    TEST("test_boot_candidate_after_an_invocation");
-    EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
-    EXPECT_INT(picosuit_boot_candidate(&d.b, &d.p), PICOSUIT_E_STATE);
-    EXPECT_INT(d.ops, 0);
-    BOOTDEV_OK(&d);
-}
-
 /* The slot's content is right already: another number, the same image. */
 static void same_image(void) {
     TEST("test_boot_same_image_under_another_number");
@@ -952,18 +667,50 @@ static void same_image(void) {
 }
 
 static void limits(void) {
-    TEST("test_boot_envelope_larger_than_the_manifest_area");
+    TEST("test_boot_envelope_that_fills_the_manifest_area");
     bootdev_factory(&d, 0, "v1");
-    EXPECT_INT(bootdev_update(&d, "long"), PICOSUIT_E_LIMIT);
-    EXPECT_INT(d.commits, 0);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
-    bootdev_install(&d, "v2");
+    bootdev_install(&d, "area");
+    TEST("test_boot_envelope_larger_than_the_manifest_area");
+    static const char *const names[] = {"area_more", "long"};
+    for (unsigned i = 0; i < 2; i++) {
+        bootdev_factory(&d, 0, "v1");
+        EXPECT_INT(bootdev_update(&d, names[i]), PICOSUIT_E_LIMIT);
+        EXPECT_INT(d.commits, 0);
+        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+        EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
+        bootdev_install(&d, "v2");
+    }
     bootdev_factory(&d, 2, "v1");
     bootdev_install(&d, "long");
+    TEST("test_boot_image_that_fills_the_slot");
+    bootdev_factory(&d, 0, "v1");
+    bootdev_install(&d, "slot");
     TEST("test_boot_image_larger_than_the_slot");
     EXPECT_INT(bootdev_update(&d, "big3"), PICOSUIT_E_CAPACITY);
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_update(&d, "slot_more"), PICOSUIT_E_CAPACITY);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    BOOTDEV_OK(&d);
+}
+
+/* A loader that serves updates in safe mode may ask again without a reset. */
+static void select_twice(void) {
+    TEST("test_boot_select_twice");
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
+    for (int i = 0; i < 5; i++) {
+        EXPECT_INT(picosuit_init(&d.p, &d.platform, &d, d.work, d.work_len), PICOSUIT_OK);
+        EXPECT_INT(picosuit_boot_select(&d.b, &d.p), PICOSUIT_OK);
+        EXPECT_INT(picosuit_boot_address(&d.b, &d.p), d.flash.slot[0]);
+    }
+    TEST("test_boot_select_after_an_update_in_safe_mode");
+    bootdev_new(&d, 0);
+    EXPECT_INT(bootdev_select(&d), PICOSUIT_SAFE);
+    EXPECT_INT(bootdev_update(&d, "v1"), PICOSUIT_OK);
+    EXPECT_INT(picosuit_init(&d.p, &d.platform, &d, d.work, d.work_len), PICOSUIT_OK);
+    EXPECT_INT(picosuit_boot_select(&d.b, &d.p), PICOSUIT_OK);
+    EXPECT_INT(picosuit_boot_address(&d.b, &d.p), d.flash.slot[0]);
+    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
     BOOTDEV_OK(&d);
 }
 
@@ -992,27 +739,9 @@ void suite_boot(void) {
     waiting();
     confirms();
     large_numbers();
-    for (int kind = 0; kind < BOOTDEV_KINDS; kind++) {
-        for (unsigned g = 0; g < 3; g++) {
-            update_fails(g, kind, 0);
-            confirm_fails(g, kind);
-            select_fails(g, kind);
-        }
-        if (kind != BOOTDEV_LIE) {
-            update_fails(0, kind, 1);
-        }
-    }
-    reads_fail();
-    reads_fail_for_long();
-    again_each("v2", 0);
-    again_each("ik5", 1);
-    again_each("k3", 2);
-    again_once("v2");
-    again_once("ik2");
-    again_once("k2");
-    abandoned();
     same_image();
     limits();
+    select_twice();
 }
 #else
 void suite_boot(void) {

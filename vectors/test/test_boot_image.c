@@ -232,6 +232,8 @@ static const struct {
     {"no_device", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_CONDITION},
     {"empty", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_STATE},
     {"load_writes", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_PLATFORM},
+    {"load_fetches", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_PLATFORM},
+    {"other_only", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_STATE},
     {"invokes_keys", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_DIGEST},
     {"starts_keys", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_DIGEST},
     {"matches_keys", BOOTDEV_AT_CANDIDATE, PICOSUIT_E_DIGEST},
@@ -263,9 +265,6 @@ static void unbootable(void) {
 static void planted(void) {
     for (unsigned i = 0; i < sizeof manifests / sizeof *manifests; i++) {
         picosuit_boot_record rec;
-        if (strcmp(manifests[i].name, "empty") == 0) {
-            continue; /* image-match is true: only candidate knows that nothing came */
-        }
         const bootdev_envelope *e = bootdev_find(manifests[i].name);
         uint32_t head[4];
         uint8_t digest[32];
@@ -310,8 +309,9 @@ static void planted(void) {
 }
 
 static void bootable(void) {
-    static const char *const names[] = {"match_in_invoke", "match_in_load", "size_unset",
-                                        "v2w", "load_mends"};
+    static const char *const names[] = {"match_in_invoke", "match_in_load",
+                                        "size_unset",      "v2w",
+                                        "load_mends",      "other_too"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         TEST(test_name("test_boot_manifest_%s_is_started", names[i]));
         bootdev_factory(&d, 0, "v1");
@@ -328,6 +328,55 @@ static void bootable(void) {
     if (PICOSUIT_WITH_SLOTS) {
         bootdev_install(&d, d.b.running == 0 ? "slot_1" : "slot_0");
     }
+    BOOTDEV_OK(&d);
+}
+
+/* A slot whose content was signed, too: it is not what the journal means. */
+static void other_image(void) {
+    static bootdev_cells other;
+    picosuit_boot_record rec;
+    unsigned old;
+    TEST("test_boot_other_signed_image_is_not_started");
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
+    other = d.c;
+    old = prepare(0, 1);
+    EXPECT_INT(d.b.running, old ^ 1u);
+    uint32_t at = d.flash.slot[old ^ 1u];
+    memcpy(d.c.cell + at, other.cell + at, d.flash.slot_size);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.running, old);
+    d.c = saved;
+    memcpy(d.c.cell + d.flash.slot[old], saved.cell + at, d.flash.slot_size);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.running, old ^ 1u); /* the fallback is not looked at */
+    d.c.cell[at] ^= 1;
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE); /* v2 is not the fallback: v1 was */
+    TEST("test_boot_other_signed_image_is_no_candidate");
+    (void)prepare(0, 0);
+    memcpy(d.c.cell + at, other.cell + at, d.flash.slot_size);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.running, old);
+    EXPECT_INT(d.b.rec.code, PICOSUIT_E_DIGEST);
+    bootdev_newest(&d, &rec);
+    EXPECT_INT(rec.phase, PICOSUIT_BOOT_IDLE);
+    BOOTDEV_OK(&d);
+}
+
+/* The length of the stored envelope is wrong, with its inverse. */
+static void envelope_length(int more, int code) {
+    uint32_t head[4];
+    unsigned old = prepare(0, 0);
+    TEST(test_name("test_boot_stored_envelope_length_%s_%d", more < 0 ? "less" : "more",
+                   more < 0 ? -more : more));
+    uint32_t at = bootdev_manifest(&d, old ^ 1u) + PICOSUIT_MANIFEST_LEN;
+    memcpy(head, d.c.cell + at, sizeof head);
+    head[2] = more == 0 ? 0 : head[2] + (uint32_t)more;
+    head[3] = ~head[2];
+    memcpy(d.c.cell + at, head, sizeof head);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.running, old);
+    EXPECT_INT(d.b.rec.code, code);
     BOOTDEV_OK(&d);
 }
 
@@ -443,6 +492,13 @@ void suite_boot_image(void) {
     unbootable();
     planted();
     bootable();
+    other_image();
+    envelope_length(1, PICOSUIT_E_TRAILING);
+    envelope_length(100, PICOSUIT_E_TRAILING);
+    envelope_length(-1, PICOSUIT_E_TRUNCATED);
+    envelope_length(-200, PICOSUIT_E_TRUNCATED);
+    envelope_length(0, PICOSUIT_E_TRUNCATED);
+    envelope_length(1000, PICOSUIT_E_TRUNCATED);
     load_writes();
     patterns();
     no_address();

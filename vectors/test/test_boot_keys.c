@@ -269,6 +269,13 @@ static void rights(void) {
     bootdev_install(&d, "v3cb");
     bootdev_install(&d, "k4b");
     expect_keys(1, 2);
+    TEST("test_boot_keys_that_fill_the_page");
+    bootdev_factory(&d, 0, "v1");
+    bootdev_install(&d, "k2page");
+    expect_keys(0, 1);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    bootdev_install(&d, "k3ac");
+    expect_keys(1, 2);
     TEST("test_boot_keys_too_many_for_the_page");
     bootdev_factory(&d, 0, "v1");
     EXPECT_INT(bootdev_update(&d, "k2abcd"), PICOSUIT_E_CAPACITY);
@@ -377,6 +384,61 @@ static void trial_page(int boots) {
         EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
         EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     }
+    BOOTDEV_OK(&d);
+}
+
+/* Another set stands in the candidate's page, whole and sealed. */
+static void other_page(void) {
+    static bootdev_cells other;
+    unsigned running;
+    TEST("test_boot_keys_other_sealed_page_is_not_the_candidate");
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_update(&d, "k2ac"), PICOSUIT_OK);
+    other = d.c;
+    for (int boots = 0; boots < 2; boots++) {
+        bootdev_factory(&d, 0, "v1");
+        running = d.b.running;
+        EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_OK);
+        if (boots > 0) {
+            EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+        }
+        memcpy(d.c.cell + key_page(0), other.cell + key_page(0), d.flash.page);
+        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+        EXPECT_INT(d.b.running, running);
+        EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
+        EXPECT_INT(d.b.rec.code, PICOSUIT_E_KEYS);
+        expect_keys(FACTORY, 0);
+    }
+    BOOTDEV_OK(&d);
+}
+
+/* A manifest may match the key set, too; then it is bound to it. */
+static void bound(void) {
+    TEST("test_boot_keys_that_the_image_is_bound_to");
+    bootdev_factory(&d, 0, "v1");
+    bootdev_install(&d, "matches_first");
+    expect_keys(0, 1);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(bootdev_update(&d, "k3ac"), PICOSUIT_E_CONDITION);
+    EXPECT_INT(d.stage, BOOTDEV_AT_CANDIDATE);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    expect_keys(0, 1);
+    bootdev_install(&d, "v4");
+    bootdev_install(&d, "v5");
+    BOOTDEV_OK(&d);
+}
+
+/* Keys for no image: nothing could be booted with them. */
+static void no_image(void) {
+    TEST("test_boot_keys_only_without_an_image");
+    bootdev_new(&d, 0);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
+    EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_E_STATE);
+    EXPECT_INT(d.commits, 0);
+    expect_keys(FACTORY, 0);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
+    bootdev_install(&d, "ik2"); /* both at once are welcome */
+    expect_keys(0, 1);
     BOOTDEV_OK(&d);
 }
 
@@ -502,6 +564,9 @@ void suite_boot_keys(void) {
     damaged_page();
     trial_page(0);
     trial_page(1);
+    other_page();
+    bound();
+    no_image();
     passed_over();
     not_blank();
     callback();
