@@ -5700,14 +5700,16 @@ uint32_t picosuit_features(void) {
 #define BOOT_IDENTITY 32u /* bytes of the manifest area that the port programs */
 
 /* flags */
-#define BOOT_SIZES 2u    /* candidate asks for sizes: one of them said AGAIN */
 #define BOOT_CHECK 1u    /* a check is under way: it said AGAIN */
+#define BOOT_SIZES 2u    /* candidate asks for sizes: one of them said AGAIN */
 #define BOOT_PREPARED 4u /* the manifest area was erased, and is blank but for its id */
-#define BOOT_STORED 64u  /* candidate has written to the manifest area */
 #define BOOT_RERUN 8u    /* the manifest being processed is the confirmed one */
+#define BOOT_STORED 16u  /* candidate has written to the manifest area */
+#define BOOT_SEALED 32u  /* and to the key page */
 #define BOOT_ATTEMPT                                                                     \
-    16u /* what select looks at: 0 candidate, 1 confirmed, 2 fallback                    \
-         */
+    64u                  /* what select looks at: candidate, confirmed, again, fallback  \
+                          */
+#define BOOT_ATTEMPTS 3u /* the last one */
 
 /* ---- Flash ------------------------------------------------------------------------- */
 
@@ -5784,6 +5786,15 @@ static uint32_t boot_crc(const picosuit_boot_record *r) {
     return ~crc;
 }
 
+/* A record that was written whole, by this code: nothing it says has to be doubted again.
+ */
+static int boot_is_valid(const picosuit_boot_record *r) {
+    return r->version == BOOT_VERSION && r->crc == boot_crc(r) && r->counter != 0 &&
+           r->phase - 1u < PICOSUIT_BOOT_FRESH && r->slot < 2 &&
+           (uint8_t)(r->confirmed + 1u) < 3 && (uint8_t)(r->keys + 1u) < 3 &&
+           (uint8_t)(r->new_keys + 1u) < 3;
+}
+
 /* Reads all pages. *best: the newest valid record, all zero if there is none. *page: the
  * one for the next record: an invalid one, else the oldest, so that the two newest stand
  * (J1). Not simply the page after the newest: a record that was cut while written may be
@@ -5800,7 +5811,7 @@ static int boot_scan(const picosuit_boot *b, picosuit_boot_record *best, uint32_
         if (boot_read(b, off, &r, sizeof r) != PICOSUIT_OK) {
             return PICOSUIT_E_PLATFORM;
         }
-        if (r.version != BOOT_VERSION || r.crc != boot_crc(&r)) {
+        if (!boot_is_valid(&r)) {
             r.counter = 0; /* records count from 1 */
         }
         if (i == 0 || r.counter < oldest) {
@@ -5872,7 +5883,7 @@ static int boot_keys_load(picosuit_boot *b) {
     int st = PICOSUIT_OK;
 
     if (r->keys != BOOT_NO_PAGE) {
-        st = boot_keys_valid(b, r->keys & 1u, &k);
+        st = boot_keys_valid(b, r->keys, &k);
         if (st == PICOSUIT_OK && !boot_same(k.sha, r->keys_digest)) {
             st = PICOSUIT_E_KEYS;
         }
@@ -5899,21 +5910,26 @@ static int boot_keys_load(picosuit_boot *b) {
 /* The record in memory becomes the newest one in flash. If flash cannot be read, memory
  * has no version: nothing is committed or accepted on the strength of it. */
 static int boot_load(picosuit_boot *b) {
+    picosuit_boot_record *r = &b->rec;
     uint32_t page = 0;
-    int st = boot_scan(b, &b->rec, &page);
+    int st = boot_scan(b, r, &page);
 
-    if (b->rec.phase == PICOSUIT_BOOT_NONE) {
-        b->rec.version = BOOT_VERSION;
-        b->rec.confirmed = PICOSUIT_NO_SLOT;
-        b->rec.new_keys = BOOT_NO_PAGE;
+    if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_NONE) {
+        r->version = BOOT_VERSION;
+        r->confirmed = PICOSUIT_NO_SLOT;
+        r->new_keys = BOOT_NO_PAGE;
     }
     if (st == PICOSUIT_OK) {
         st = boot_keys_load(b);
     }
-    b->set = b->rec.keys;
     if (st != PICOSUIT_OK) {
-        b->rec.version = 0;
-        b->rec.phase = PICOSUIT_BOOT_NONE;
+        memset(r, 0, sizeof *r);
+        r->confirmed = PICOSUIT_NO_SLOT;
+    }
+    b->set = r->keys;
+    if (r->phase == PICOSUIT_BOOT_TRY && b->running == r->slot &&
+        r->new_keys != BOOT_NO_PAGE) {
+        b->set = r->new_keys; /* the trial runs, and only under these keys */
     }
     return st;
 }
@@ -6144,7 +6160,13 @@ int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *
     if (purpose != PICOSUIT_PURPOSE_VERIFY) {
         return 0;
     }
+    if (b->rec.version == 0 && boot_load(b) != PICOSUIT_OK) {
+        return PICOSUIT_E_PLATFORM; /* no journal, no keys: never an older set */
+    }
     if (b->set == BOOT_NO_PAGE) {
+        if (b->flash->factory == NULL) {
+            return 0;
+        }
         s.data = b->flash->factory;
         s.len = b->flash->factory_len;
     } else {
@@ -6277,6 +6299,7 @@ static int boot_end(picosuit_boot *b, picosuit *p, const boot_head *h) {
 /* Checks slot b->slot with key set b->set as every boot does: OK, AGAIN (call again), or
  * an error, which then is p's, too. */
 static int boot_check(picosuit_boot *b, picosuit *p) {
+    const picosuit_boot_record *r = &b->rec;
     boot_head h;
     int st = PICOSUIT_OK;
 
@@ -6288,11 +6311,18 @@ static int boot_check(picosuit_boot *b, picosuit *p) {
         }
         b->flags |= BOOT_CHECK;
     }
+    b->set = r->keys;
+    if (b->flags < BOOT_ATTEMPT && r->new_keys != BOOT_NO_PAGE) {
+        b->set = r->new_keys; /* the candidate's */
+    }
     st = boot_head_read(b, b->slot, &h);
     while (st >= 0 && st <= PICOSUIT_READY && p->state != ST_DONE) {
         st = p->state == ST_RECEIVE ? boot_feed(b, p, h.envelope_len)
              : p->state < ST_RUN    ? boot_begin(b, p, h.envelope_len)
                                     : picosuit_run(p);
+    }
+    if (st != PICOSUIT_OK) {
+        b->set = r->keys; /* nobody else verifies with the candidate's */
     }
     if (st == PICOSUIT_AGAIN) {
         return st;
@@ -6308,19 +6338,12 @@ static int boot_check(picosuit_boot *b, picosuit *p) {
 
 int picosuit_boot_init(picosuit_boot *b, const picosuit_flash *flash, void *dev,
                        unsigned running) {
-    int st = PICOSUIT_E_PLATFORM;
-
     memset(b, 0, sizeof *b);
     b->flash = flash;
     b->dev = dev;
     b->running = (uint8_t)running;
     b->slot = PICOSUIT_NO_SLOT;
-    st = boot_load(b);
-    if (b->rec.phase == PICOSUIT_BOOT_TRY && b->running == b->rec.slot &&
-        b->rec.new_keys != BOOT_NO_PAGE) {
-        b->set = b->rec.new_keys; /* only the loader starts it, with these keys */
-    }
-    return st;
+    return boot_load(b);
 }
 
 /* The candidate will never be started again, nor its sequence number be installed. */
@@ -6338,7 +6361,7 @@ static B_NOINLINE int boot_keys_lost(const picosuit_boot *b) {
     int st = PICOSUIT_OK;
 
     if (b->rec.new_keys != BOOT_NO_PAGE) {
-        st = boot_keys_valid(b, b->rec.new_keys & 1u, &k);
+        st = boot_keys_valid(b, b->rec.new_keys, &k);
         if (st == PICOSUIT_OK && !boot_same(k.sha, b->rec.new_keys_digest)) {
             st = PICOSUIT_E_KEYS;
         }
@@ -6346,18 +6369,16 @@ static B_NOINLINE int boot_keys_lost(const picosuit_boot *b) {
     return st == PICOSUIT_E_KEYS;
 }
 
-/* Chooses slot and keys of an attempt. Returns 0 if there is nothing to check. */
+/* Chooses the slot of an attempt. Returns 0 if there is nothing to check. */
 static int boot_aim(picosuit_boot *b, uint32_t attempt) {
     const picosuit_boot_record *r = &b->rec;
     int is_tried = boot_is_tried(r);
     int is_other = r->slot != r->confirmed; /* the candidate has a slot of its own */
     static const uint8_t none[16] = {0};
 
-    b->set = r->keys;
     b->slot = r->confirmed;
     if (attempt == 0) {
         b->slot = r->slot;
-        b->set = r->new_keys != BOOT_NO_PAGE ? r->new_keys : r->keys;
         if (is_tried && r->tries >= b->flash->tries) {
             boot_reject(b, PICOSUIT_E_TRIAL);
             return 0;
@@ -6368,7 +6389,7 @@ static int boot_aim(picosuit_boot *b, uint32_t attempt) {
         }
         return is_tried;
     }
-    if (attempt == 2) { /* the old image, unless the digest is the candidate's (J9) */
+    if (attempt == BOOT_ATTEMPTS) { /* the old image, if it is not the candidate's (J9) */
         b->slot ^= 1u;
         if ((is_tried && is_other) || boot_same(r->other_digest, none)) {
             return 0;
@@ -6391,25 +6412,53 @@ static int boot_try(picosuit_boot *b, int st) {
     return st != PICOSUIT_OK ? st : done;
 }
 
+/* Before anything relies on the journal: a page that was cut while written or erased may
+ * read as valid at a later boot, so it is erased (J11); and what says IDLE stands twice
+ * before anything is erased on the strength of it (J6). */
+static void boot_settle(picosuit_boot *b) {
+    uint32_t phase = b->rec.phase;
+    picosuit_boot_record r;
+    uint32_t i, off;
+    int has_copy = phase != PICOSUIT_BOOT_IDLE && phase != PICOSUIT_BOOT_FRESH;
+
+    for (i = 0; i < b->flash->journal_pages; i++) {
+        off = b->flash->journal + i * b->flash->page;
+        if (boot_read(b, off, &r, sizeof r) != PICOSUIT_OK) {
+            return;
+        }
+        if (!boot_is_valid(&r)) {
+            if (boot_walk(b, NULL, off, off + sizeof r) != PICOSUIT_OK &&
+                boot_erase(b, off, off + 1u) != PICOSUIT_OK) {
+                return;
+            }
+        } else if (r.counter != b->rec.counter) {
+            r.phase = (uint8_t)phase;
+            r.keys = b->rec.keys; /* may be another than was written: boot_keys_load */
+            r.epoch = b->rec.epoch;
+            boot_copy(r.keys_digest, b->rec.keys_digest);
+            r.counter = b->rec.counter;
+            r.crc = b->rec.crc;
+            has_copy |= memcmp(&r, &b->rec, sizeof r) == 0;
+        }
+    }
+    if (!has_copy) {
+        (void)boot_commit(b, PICOSUIT_BOOT_IDLE);
+    }
+}
+
 int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
     int st = PICOSUIT_E_STATE;
+    uint32_t attempt = 0;
 
     b->running = PICOSUIT_NO_SLOT;
     if (p->magic != DEV_MAGIC) {
         return st;
     }
-    if ((b->flags & (BOOT_CHECK | 3u * BOOT_ATTEMPT)) == 0 &&
-        b->rec.phase == PICOSUIT_BOOT_FRESH) {
-        /* The record may be one that was cut while written: a copy, before anything
-         * relies on it (J6). */
-        (void)boot_commit(b, PICOSUIT_BOOT_IDLE);
+    if ((b->flags & (BOOT_CHECK | BOOT_ATTEMPTS * BOOT_ATTEMPT)) == 0) {
+        boot_settle(b);
     }
     for (;;) {
-        uint32_t attempt = b->flags / BOOT_ATTEMPT & 3u;
-
-        if (attempt == 3) {
-            break;
-        }
+        attempt = b->flags / BOOT_ATTEMPT;
         if ((b->flags & BOOT_CHECK) != 0 || boot_aim(b, attempt)) {
             st = boot_check(b, p);
             if (st == PICOSUIT_AGAIN) {
@@ -6423,9 +6472,12 @@ int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
                 break;
             }
         }
+        if (attempt == BOOT_ATTEMPTS) {
+            break;
+        }
         b->flags = (uint8_t)(b->flags + BOOT_ATTEMPT);
     }
-    b->flags = (uint8_t)(b->flags & ~(3u * BOOT_ATTEMPT));
+    b->flags = 0;
     return b->running < 2 ? PICOSUIT_OK : PICOSUIT_SAFE;
 }
 
@@ -6458,18 +6510,26 @@ static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
             boot_same(p->digest, r->other_digest));
 }
 
-/* No update while an image is on trial, and none that was tried. */
+/* The trial of an image runs. (In safe mode nothing does, and an update may end it.) */
+static int boot_on_trial(const picosuit_boot *b) {
+    return b->rec.phase == PICOSUIT_BOOT_TRY && b->running < 2;
+}
+
+/* No update while an image is on trial, none that was tried, and none older than the one
+ * that waits: its envelope alone would withdraw the newer one. */
 static int boot_admit(const picosuit_boot *b, picosuit *p) {
     const picosuit_boot_record *r = &b->rec;
-    int code = -PICOSUIT_E_TRIAL;
+    int code = 0;
 
-    if (r->phase != PICOSUIT_BOOT_TRY) {
-        if (!r->has_rejected || p->sequence != r->rejected) {
-            return PICOSUIT_OK;
-        }
+    if (boot_on_trial(b)) {
+        code = -PICOSUIT_E_TRIAL;
+    } else if (r->has_rejected && p->sequence == r->rejected) {
         code = -PICOSUIT_E_REJECTED;
+    } else if (r->phase == PICOSUIT_BOOT_CAND && p->sequence < r->sequence &&
+               !boot_is_known(b, p)) {
+        code = -PICOSUIT_E_ROLLBACK;
     }
-    return fail(p, code, man_offset(p, p->seq_pos), 2);
+    return code == 0 ? PICOSUIT_OK : fail(p, code, man_offset(p, p->seq_pos), 2);
 }
 
 int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
@@ -6479,18 +6539,18 @@ int picosuit_boot_begin(picosuit_boot *b, picosuit *p) {
     if (!picosuit_is_ready(p)) {
         return picosuit_begin(p, PICOSUIT_UPDATE);
     }
-    if ((b->flags & BOOT_CHECK) != 0 || r->version == 0) {
-        st = boot_load(b); /* a candidate's check was abandoned, or flash not readable */
+    if ((b->flags & BOOT_CHECK) != 0) { /* a candidate's check was given up */
+        b->flags = 0;
+        st = boot_load(b);
     }
-    b->flags = (uint8_t)(b->flags & BOOT_PREPARED);
     if (st == PICOSUIT_OK) {
         st = boot_admit(b, p);
     }
     if (st != PICOSUIT_OK) {
         return st;
     }
+    b->flags = (uint8_t)(b->flags & BOOT_PREPARED);
     b->bootable = 0;
-    b->set = r->keys;
     b->slot = boot_target(b);
     if (boot_same(p->digest, r->confirmed_digest)) {
         b->flags |= BOOT_RERUN;
@@ -6507,13 +6567,13 @@ int picosuit_boot_prepare(picosuit_boot *b, unsigned area, uint32_t *off) {
     int st = PICOSUIT_OK;
 
     *off = 0;
-    if (b->rec.phase == PICOSUIT_BOOT_TRY) {
+    if (boot_on_trial(b)) {
         return PICOSUIT_E_TRIAL;
     }
     if (b->slot >= 2 || b->slot == b->running || (b->flags & BOOT_CHECK) != 0) {
         return PICOSUIT_E_STATE;
     }
-    if (b->rec.phase == PICOSUIT_BOOT_CAND) {
+    if (boot_is_tried(&b->rec)) {
         st = boot_drop(b);
     }
     if (st != PICOSUIT_OK) {
@@ -6598,6 +6658,7 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
         st = boot_keys_hash(b, page, &k, k.sha);
     }
     if (st == PICOSUIT_OK) {
+        b->flags |= BOOT_SEALED;
         st = boot_write(b, off, &k, sizeof k);
     }
     if (st == PICOSUIT_OK) {
@@ -6606,6 +6667,25 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
     b->rec.new_keys = (uint8_t)page;
     boot_copy(b->rec.new_keys_digest, k.sha);
     return st;
+}
+
+/* Keys in flash are those that the manifest means, whether it has asked or not (J8):
+ * there is no later check of them. p->step_off is the component. */
+static int boot_keys_match(const picosuit_boot *b, picosuit *p, uint32_t len) {
+    uint32_t off = boot_keys_page(b, boot_keys_other(b)) + PICOSUIT_KEYS_SET;
+    const uint8_t *want;
+
+    p->component = (uint8_t)p->step_off;
+    want = man_digest(p);
+    if (want == NULL || len > BOOT_SET_MAX) {
+        return PICOSUIT_E_KEYS;
+    }
+    sha256_init(&p->sha);
+    if (boot_walk(b, &p->sha, off, off + len) != PICOSUIT_OK) {
+        return PICOSUIT_E_PLATFORM;
+    }
+    sha256_final(&p->sha, p->block);
+    return ct_equal(p->block, want, 32) != 0 ? PICOSUIT_OK : PICOSUIT_E_KEYS;
 }
 
 /* What the update has written: p->limit bytes of image and p->pay_size bytes of keys, as
@@ -6634,6 +6714,10 @@ static int boot_written(picosuit_boot *b, picosuit *p) {
         }
         if (is_keys) {
             p->pay_size = len;
+            st = boot_keys_match(b, p, len);
+            if (st != PICOSUIT_OK) {
+                return st;
+            }
         } else {
             p->limit = len;
         }
@@ -6648,15 +6732,14 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
     picosuit_boot_record *r = &b->rec;
     int st = boot_written(b, p);
 
-    if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_CAND) {
+    if (st == PICOSUIT_OK && boot_is_tried(r)) {
         st = boot_drop(b);
     }
     if (st == PICOSUIT_OK && p->pay_size != 0) {
         st = boot_keys_seal(b, p->pay_size);
-        b->set = r->new_keys;
     }
     if (st == PICOSUIT_OK && p->limit != 0) {
-        st = b->slot == boot_target(b) ? boot_store(b, p, p->limit) : PICOSUIT_E_STATE;
+        st = boot_store(b, p, p->limit);
     }
     if (st != PICOSUIT_OK) {
         return st;
@@ -6682,32 +6765,36 @@ static void boot_discard(picosuit_boot *b) {
     if ((b->flags & BOOT_STORED) != 0) {
         (void)boot_erase(b, page, page + 1u);
     }
-    page = boot_keys_page(b, b->rec.new_keys);
-    if (b->rec.new_keys != BOOT_NO_PAGE) {
+    page = boot_keys_page(b, boot_keys_other(b));
+    if ((b->flags & BOOT_SEALED) != 0) {
         (void)boot_erase(b, page, page + 1u);
     }
+    (void)boot_load(b);
+}
+
+/* Is this the end of an update that picosuit_boot_begin has let begin? */
+static int boot_is_update(const picosuit_boot *b, const picosuit *p) {
+    return p->state == ST_DONE && p->procedure == PICOSUIT_UPDATE &&
+           p->verified == MAN_VERIFIED && b->slot == boot_target(b) &&
+           ((b->flags & BOOT_RERUN) == 0 ||
+            boot_same(p->digest, b->rec.confirmed_digest));
 }
 
 int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
     int st = PICOSUIT_E_STATE;
 
     if ((b->flags & BOOT_CHECK) == 0) {
-        if (p->state != ST_DONE || p->procedure != PICOSUIT_UPDATE ||
-            p->verified != MAN_VERIFIED) {
+        if (!boot_is_update(b, p)) {
             return st;
         }
         st = boot_admit(b, p);
-        if (st == PICOSUIT_OK && boot_is_known(b, p)) {
+        if (st != PICOSUIT_OK || boot_is_known(b, p)) {
             return st;
         }
-    }
-    if (st == PICOSUIT_OK) {
         st = boot_install(b, p);
     }
-    if (st == PICOSUIT_OK ||
-        (b->flags & BOOT_CHECK) !=
-            0) { /* J8: digest over flash, and all else that a boot asks */
-        st = boot_check(b, p);
+    if (st == PICOSUIT_OK || (b->flags & BOOT_CHECK) != 0) {
+        st = boot_check(b, p); /* J8: digest over flash, and all else that a boot asks */
     }
     if (st == PICOSUIT_AGAIN) {
         return st;
@@ -6715,12 +6802,13 @@ int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
     b->bootable = 0; /* not at this boot */
     if (st != PICOSUIT_OK) {
         boot_discard(b);
-        (void)boot_load(b);
-        return st;
+    } else {
+        b->rec.tries = 0;
+        st = boot_commit(b, PICOSUIT_BOOT_CAND);
     }
-    b->rec.tries = 0;
-    st = boot_commit(b, PICOSUIT_BOOT_CAND);
+    b->flags = 0;
     b->set = b->rec.keys;
+    b->slot = b->running;
     return st;
 }
 
@@ -6728,14 +6816,15 @@ int picosuit_boot_candidate(picosuit_boot *b, picosuit *p) {
 int picosuit_boot_confirm(picosuit_boot *b) {
     picosuit_boot_record *r = &b->rec;
 
-    if (r->phase == PICOSUIT_BOOT_NONE || b->running >= 2) {
-        return PICOSUIT_E_STATE;
-    }
     if (r->phase != PICOSUIT_BOOT_TRY) {
-        return PICOSUIT_OK;
+        return b->running < 2 && b->running == r->confirmed ? PICOSUIT_OK
+                                                            : PICOSUIT_E_STATE;
     }
     if (b->running != r->slot || (r->new_keys != BOOT_NO_PAGE && b->set != r->new_keys)) {
         return PICOSUIT_E_STATE; /* it was passed over at this boot */
+    }
+    if (boot_keys_lost(b)) {
+        return PICOSUIT_E_KEYS;
     }
     r->floor = r->sequence > r->floor ? r->sequence : r->floor;
     if (r->slot != r->confirmed) {
