@@ -6149,31 +6149,27 @@ static void boot_set_open(boot_set *s, const picosuit_boot *b, uint32_t page,
     s->len = len <= b->flash->page - PICOSUIT_KEYS_SET ? len : 0;
 }
 
-int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *kid,
-                      size_t kid_len, picosuit_key *out) {
+/* The n-th key of the set that verifies now, among those with the kid: 1, 0 or an error.
+ */
+static B_NOINLINE int boot_find_key(picosuit_boot *b, unsigned n, const uint8_t *kid,
+                                    size_t kid_len, picosuit_key *out) {
     const uint8_t *have;
-    boot_keys k;
+    uint32_t head[2]; /* epoch, length */
     boot_set s;
     unsigned i = 0;
     int st = 0;
 
-    if (purpose != PICOSUIT_PURPOSE_VERIFY) {
-        return 0;
-    }
-    if (b->rec.version == 0 && boot_load(b) != PICOSUIT_OK) {
-        return PICOSUIT_E_PLATFORM; /* no journal, no keys: never an older set */
-    }
     if (b->set == BOOT_NO_PAGE) {
-        if (b->flash->factory == NULL) {
-            return 0;
-        }
         s.data = b->flash->factory;
         s.len = b->flash->factory_len;
+        if (s.data == NULL) {
+            return 0;
+        }
     } else {
-        if (boot_read(b, boot_keys_page(b, b->set), &k, 8) != PICOSUIT_OK) {
+        if (boot_read(b, boot_keys_page(b, b->set), head, sizeof head) != PICOSUIT_OK) {
             return PICOSUIT_E_PLATFORM;
         }
-        boot_set_open(&s, b, b->set, k.len);
+        boot_set_open(&s, b, b->set, head[1]);
     }
     for (;; i++) {
         out->id = 0;
@@ -6192,6 +6188,17 @@ int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *
         }
         n--;
     }
+}
+
+int picosuit_boot_key(picosuit_boot *b, int purpose, unsigned n, const uint8_t *kid,
+                      size_t kid_len, picosuit_key *out) {
+    if (purpose != PICOSUIT_PURPOSE_VERIFY) {
+        return 0;
+    }
+    if (b->rec.version == 0 && boot_load(b) != PICOSUIT_OK) {
+        return PICOSUIT_E_PLATFORM; /* no journal, no keys: never an older set */
+    }
+    return boot_find_key(b, n, kid, kid_len, out);
 }
 
 /* ---- Slots ------------------------------------------------------------------------- */
@@ -6414,8 +6421,9 @@ static int boot_try(picosuit_boot *b, int st) {
 
 /* Before anything relies on the journal: a page that was cut while written or erased may
  * read as valid at a later boot, so it is erased (J11); and what says IDLE stands twice
- * before anything is erased on the strength of it (J6). */
-static void boot_settle(picosuit_boot *b) {
+ * before anything is erased on the strength of it (J6). Returns 0 if a copy is missing.
+ */
+static B_NOINLINE int boot_settled(const picosuit_boot *b) {
     uint32_t phase = b->rec.phase;
     picosuit_boot_record r;
     uint32_t i, off;
@@ -6424,12 +6432,11 @@ static void boot_settle(picosuit_boot *b) {
     for (i = 0; i < b->flash->journal_pages; i++) {
         off = b->flash->journal + i * b->flash->page;
         if (boot_read(b, off, &r, sizeof r) != PICOSUIT_OK) {
-            return;
+            return 1; /* nothing will be committed, either */
         }
         if (!boot_is_valid(&r)) {
-            if (boot_walk(b, NULL, off, off + sizeof r) != PICOSUIT_OK &&
-                boot_erase(b, off, off + 1u) != PICOSUIT_OK) {
-                return;
+            if (boot_walk(b, NULL, off, off + sizeof r) != PICOSUIT_OK) {
+                (void)boot_erase(b, off, off + 1u);
             }
         } else if (r.counter != b->rec.counter) {
             r.phase = (uint8_t)phase;
@@ -6441,9 +6448,7 @@ static void boot_settle(picosuit_boot *b) {
             has_copy |= memcmp(&r, &b->rec, sizeof r) == 0;
         }
     }
-    if (!has_copy) {
-        (void)boot_commit(b, PICOSUIT_BOOT_IDLE);
-    }
+    return has_copy;
 }
 
 int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
@@ -6454,8 +6459,9 @@ int picosuit_boot_select(picosuit_boot *b, picosuit *p) {
     if (p->magic != DEV_MAGIC) {
         return st;
     }
-    if ((b->flags & (BOOT_CHECK | BOOT_ATTEMPTS * BOOT_ATTEMPT)) == 0) {
-        boot_settle(b);
+    if ((b->flags & (BOOT_CHECK | BOOT_ATTEMPTS * BOOT_ATTEMPT)) == 0 &&
+        !boot_settled(b)) {
+        (void)boot_commit(b, PICOSUIT_BOOT_IDLE);
     }
     for (;;) {
         attempt = b->flags / BOOT_ATTEMPT;
