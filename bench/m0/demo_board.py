@@ -27,7 +27,7 @@ from device_envelope import Update  # noqa: E402
 from device_link import Ack, Device, LinkError, Need, Qemu, Result, Status  # noqa: E402
 
 FRAME = 64
-E_TRUNCATED, E_TRAILING, E_AUTH, E_DIGEST, E_ROLLBACK = -14, -15, -32, -33, -35
+E_STATE, E_TRUNCATED, E_TRAILING, E_AUTH, E_DIGEST, E_ROLLBACK = -1, -14, -15, -32, -33, -35
 E_REJECTED, E_TRIAL, E_CONDITION, E_FETCH, E_DECRYPT, E_PLATFORM = -37, -38, -50, -60, -62, -70
 NAMES = {
     E_TRUNCATED: "E_TRUNCATED", E_TRAILING: "E_TRAILING", E_AUTH: "E_AUTH", E_DIGEST: "E_DIGEST",
@@ -325,12 +325,15 @@ class Board:
         self.demo.says(self.device.expect(f"safe mode: {why}, waiting for an update"))
         self.before = self.status()
 
-    def boots(self, version: str, slot: int, sequence: int) -> None:
-        """After a reset: which slot, its firmware says so, and confirms itself if it is good;
-        the journal records for that."""
+    def boots(self, version: str, slot: int, sequence: int, is_fallback: bool = False) -> None:
+        """After a reset: which slot, its firmware says so, and confirms itself if it is good (a
+        fallback is told that it is not the one to confirm); the journal records for that."""
         is_good = version.isdigit()
         device, name = self.device, f"v{version}/{'AB'[slot]}"
         records = self.state.start(is_good)
+        if is_fallback:
+            self.state.running = slot
+            self.demo.says(device.expect("fallback"))
         if self.state.phase in (TRY, FRESH):
             tries = max(1, self.state.tries)
             self.demo.says(device.expect(f"candidate, try {tries} of {TRIES}"))
@@ -339,7 +342,7 @@ class Board:
         if self.state.phase == FRESH:
             self.demo.says(device.expect("[boot] confirmed: "))
         if is_good:
-            device.expect("confirm: 0")
+            device.expect(f"confirm: {E_STATE if is_fallback else 0}")
         self.before = self.status()
         self.demo.equal(
             (line, self.before.programmed, self.before.erased),

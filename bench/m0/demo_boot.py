@@ -95,9 +95,7 @@ def story_trial(demo: Demo, _seed: int) -> None:
         console.print("  a byte of v4's image goes bad, then v4 comes once more:")
         at = len(IMAGES["4"][0]) // 2
         board.overwrite(SLOT[0] + at, flip(IMAGES["4"][0], at)[at : at + 1])
-        demo.says(device.expect("fallback"))
-        board.state.confirmed = 1  # what `start` takes for the running one
-        board.boots("2", 1, 2)
+        board.boots("2", 1, 2, is_fallback=True)
         board.check_state("v2 runs in place of v4, the floor stays")
         refuse_unheard(board, "v2 again", build.plain(IMAGES["2"], 3), E_ROLLBACK,
                        v3n.at_sequence())
@@ -108,9 +106,7 @@ def story_trial(demo: Demo, _seed: int) -> None:
 
         console.print("  a byte appears behind v4's image:")
         board.overwrite(SLOT[0] + len(IMAGES["4"][0]) + PAGE, b"\x55")
-        demo.says(device.expect("fallback"))
-        board.state.confirmed = 1
-        board.boots("2", 1, 2)
+        board.boots("2", 1, 2, is_fallback=True)
         result, _ = board.send(v4)
         demo.equal(result and result.code, E_TRAILING,
                    "v4 again: its image is in place, but not alone")

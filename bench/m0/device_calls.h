@@ -15,7 +15,8 @@ typedef struct {
      * the UART by itself. */
     int (*poll)(int byte);
     /* The running image is good: without this call it is started DEVICE_TRIES times and
-     * then rolled back. May be called at every start. 0, or a negative PICOSUIT_E_*. */
+     * then rolled back. May be called at every start; a fallback gets PICOSUIT_E_STATE.
+     * 0, or a negative PICOSUIT_E_*. */
     int (*confirm)(void);
     /* SUIT_Report of the last transfer; bytes written, or a negative PICOSUIT_E_*. */
     int (*report)(uint8_t *buf, size_t cap);
