@@ -125,9 +125,17 @@ unsigned bootdev_journal_pages(const bootdev *d) {
     return d->flash.journal_pages;
 }
 
+/* 0, 1, or none. */
+static int is_page(uint8_t value) {
+    return value < 2 || value == 255;
+}
+
 int bootdev_record(const bootdev *d, unsigned page, picosuit_boot_record *rec) {
     memcpy(rec, d->c.cell + d->flash.journal + page * d->flash.page, sizeof *rec);
-    return rec->version == 1 && rec->crc == record_crc(rec);
+    return rec->version == 1 && rec->crc == record_crc(rec) && rec->counter > 0 &&
+           rec->phase >= PICOSUIT_BOOT_IDLE && rec->phase <= PICOSUIT_BOOT_FRESH &&
+           rec->slot < 2 && is_page(rec->confirmed) && is_page(rec->keys) &&
+           is_page(rec->new_keys);
 }
 
 int bootdev_newest(const bootdev *d, picosuit_boot_record *rec) {

@@ -448,10 +448,13 @@ static void trial(unsigned tries) {
     EXPECT_INT(d.b.rec.rejected, 2);
     EXPECT_INT(d.b.rec.result, PICOSUIT_RESULT_REJECTED);
     EXPECT_INT(d.b.rec.code, PICOSUIT_E_TRIAL);
-    bootdev_quiet(&d);
-    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.running, old);
-    EXPECT_INT(d.ops, 0);
+    for (unsigned commits = 2; commits-- > 0;) { /* a copy (J6), then nothing */
+        bootdev_quiet(&d);
+        EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+        EXPECT_INT(d.b.running, old);
+        EXPECT_INT(d.commits, commits);
+        EXPECT_INT(d.ops, 2 * commits);
+    }
     BOOTDEV_OK(&d);
 }
 
@@ -585,12 +588,14 @@ static void waiting(void) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK); /* it may come again */
-    TEST("test_boot_older_update_replaces_the_waiting");
+    TEST("test_boot_older_update_does_not_replace_the_waiting");
     again(old);
     EXPECT_INT(bootdev_update(&d, "v4"), PICOSUIT_OK);
-    EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK); /* above the floor */
+    bootdev_quiet(&d);
+    EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_E_ROLLBACK); /* above the floor */
+    EXPECT_INT(d.ops, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.sequence, 3);
+    EXPECT_INT(d.b.rec.sequence, 4);
     TEST("test_boot_waiting_stays_if_the_newer_is_refused");
     again(old);
     EXPECT_INT(bootdev_update(&d, "v1b"), PICOSUIT_E_AUTH);

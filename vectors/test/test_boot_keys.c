@@ -175,10 +175,10 @@ static void not_confirmed(void) {
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "ik5"), PICOSUIT_OK);
     saved = d.c;
-    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK); /* CAND: the set is withdrawn */
+    EXPECT_INT(bootdev_update(&d, "v6"), PICOSUIT_OK); /* CAND: the set is withdrawn */
     EXPECT_INT(d.b.rec.new_keys, FACTORY);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.sequence, 2);
+    EXPECT_INT(d.b.rec.sequence, 6);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.epoch, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -322,11 +322,11 @@ static void lost(void) {
     TEST("test_boot_keys_both_pages_lost_factory_set");
     again(running);
     bootdev_erase(&d, d.flash.keys, 2 * d.flash.page);
+    d.is_lost = 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK); /* v1w is signed by a, too */
     EXPECT_INT(d.b.rec.keys, FACTORY);
     EXPECT_INT(d.b.rec.epoch, 2); /* it never falls */
     EXPECT_INT(d.b.rec.floor, 4);
-    d.is_lost = 1;
     bootdev_install(&d, "v5");
     EXPECT_INT(d.b.rec.epoch, 2);
     BOOTDEV_OK(&d);
@@ -355,6 +355,7 @@ static void damaged_page(void) {
     again(running);
     bootdev_install(&d, "k4");
     memcpy(d.c.cell + key_page(1), saved.cell + key_page(0), d.flash.page);
+    d.is_lost = 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK); /* the set of epoch 1, whole, twice */
     EXPECT_INT(d.b.rec.epoch, 2);
     BOOTDEV_OK(&d);
