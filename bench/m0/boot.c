@@ -19,12 +19,15 @@ int boot_call_boot_report(uint8_t *buf, size_t cap);
 boot_state boot;
 
 /* The flash driver leaves the slots alone that must not be lost: the running one, and
- * during a trial the confirmed one as well (they lie one behind the other). */
+ * during a trial the confirmed one as well (they lie one behind the other). In safe mode
+ * none is protected: an update must find room, and goes where the boot state says. */
 static void protect(void) {
     const picosuit_boot *b = &boot.dev.boot;
-    if (b->rec.phase == PICOSUIT_BOOT_TRY) {
+    if (b->running >= 2) {
+        nrf51_flash_protect(0, 0);
+    } else if (b->rec.phase == PICOSUIT_BOOT_TRY) {
         nrf51_flash_protect(MAP_SLOT_A, 2u * MAP_SLOT_SIZE);
-    } else if (b->running < 2) {
+    } else {
         nrf51_flash_protect(device_flash.slot[b->running], MAP_SLOT_SIZE);
     }
 }
