@@ -134,6 +134,12 @@ work: ## work buffer of the updates that targets.csv names
 cycles: ## cycles and painted stack of the primitives, on Cortex-M0 under QEMU
 	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/cycles.py
 
+asm-check: asm-check-sym ## assembly against its C twins, under QEMU
+
+.PHONY: asm-check asm-check-sym
+asm-check-sym:
+	@O=$(O) CLANG="$(CLANG)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/sym_check.py
+
 targets: ## demanded figures that are missed
 	@O=$(O) $(PYTHON) bench/targets.py list
 

@@ -56,6 +56,16 @@
 #define B_FALLTHROUGH
 #endif
 
+/* Thumb-1 assembly for ARMv6-M, each routine beside a C twin that computes the same:
+ * -DPICOSUIT_ASM=0 takes the twins. bench/m0/sym_twin.c compares them. */
+#ifndef PICOSUIT_ASM
+#if defined(__GNUC__) && defined(__ARM_ARCH_6M__)
+#define PICOSUIT_ASM 1
+#else
+#define PICOSUIT_ASM 0
+#endif
+#endif
+
 /* ====================================================================================
  * 1  Bytes (b_, ct_, wipe)
  *
@@ -157,6 +167,72 @@ static const uint64_t sha_h0[8] = {
     0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 };
 
+#if PICOSUIT_ASM
+/* clang-format off */
+/* Sigma functions as nested rotations, see the twin below. x is lost. */
+#define SHA256_S(to, from, x, n1, n2, n3)                                                \
+    "movs " to ", " from "\n movs " x ", #" n1 "\n rors " to ", " x "\n"                 \
+    "eors " to ", " from "\n movs " x ", #" n2 "\n rors " to ", " x "\n"                 \
+    "eors " to ", " from "\n movs " x ", #" n3 "\n rors " to ", " x "\n"
+
+/* One round, 41 cycles. Low registers: a, b, e in r2, the sum in r3, K at r7; v is b ^ c
+ * and u becomes a ^ b, which the next round needs. The others are high; s is free. The
+ * new e, f, c, a come to stand in the old e, s, d, b; the caller turns the names. */
+#define SHA256_ROUND(a, b, c, d, f, g, h, s, u, v, i)                                    \
+    SHA256_S("r3", "r2", "r6", "14", "5", "6")                                           \
+    "add r3, " h "\n mov " u ", " f "\n mov r6, " g "\n eors " u ", r6\n"                \
+    "ands " u ", r2\n eors " u ", r6\n adds r3, " u "\n"                                 \
+    "ldr " u ", [r7, #8 * " i " + 4]\n adds r3, " u "\n pop {" u "}\n"                   \
+    "adds r3, " u "\n mov " s ", r2\n mov r2, " d "\n adds r2, r3\n"                     \
+    SHA256_S(u, a, "r6", "9", "11", "2")                                                 \
+    "adds r3, " u "\n movs " u ", " a "\n eors " u ", " b "\n"                           \
+    "ands " v ", " u "\n eors " v ", " b "\n mov " d ", " b "\n"                         \
+    "adds " b ", r3, " v "\n"
+
+/* The schedule of 64 words lies on the stack, and the rounds pop it: what is above the
+ * stack pointer is safe from interrupts. r7 may be a frame pointer, and is saved here. */
+static B_NOINLINE void sha256_block(uint32_t s[8], const uint8_t *data) {
+    register uint32_t *r0 __asm__("r0") = s;
+    register const uint8_t *r1 __asm__("r1") = data;
+    __asm__ volatile(
+        ".syntax unified\n"
+        "push {r0, r7}\n sub sp, #256\n mov r0, sp\n movs r7, r0\n adds r7, #64\n"
+        "lsls r2, r1, #30\n bne 2f\n"
+        "1: ldm r1!, {r2, r3, r4, r5}\n rev r2, r2\n rev r3, r3\n rev r4, r4\n"
+        "rev r5, r5\n stm r0!, {r2, r3, r4, r5}\n cmp r0, r7\n bne 1b\n b 3f\n"
+        "2: ldrb r2, [r1]\n ldrb r3, [r1, #1]\n ldrb r4, [r1, #2]\n ldrb r5, [r1, #3]\n"
+        "lsls r2, #24\n lsls r3, #16\n lsls r4, #8\n orrs r2, r3\n orrs r2, r4\n"
+        "orrs r2, r5\n stm r0!, {r2}\n adds r1, #4\n cmp r0, r7\n bne 2b\n"
+        /* Two words of the schedule: r0 is at the one 16 before the new one. */
+        "3: mov r0, sp\n movs r1, #192\n add r1, sp\n mov r8, r1\n movs r4, #11\n"
+        "movs r5, #7\n movs r6, #2\n movs r7, #17\n"
+        "4: .rept 2\n ldr r2, [r0, #4]\n movs r3, r2\n rors r3, r4\n eors r3, r2\n"
+        "rors r3, r5\n lsrs r2, r2, #3\n eors r3, r2\n ldm r0!, {r2}\n adds r3, r2\n"
+        "ldr r2, [r0, #32]\n adds r3, r2\n ldr r2, [r0, #52]\n movs r1, r2\n"
+        "rors r1, r6\n eors r1, r2\n rors r1, r7\n lsrs r2, r2, #10\n eors r1, r2\n"
+        "adds r3, r1\n str r3, [r0, #60]\n .endr\n cmp r0, r8\n bne 4b\n"
+        "ldr r7, [sp, #256]\n ldm r7!, {r0, r1, r2, r3, r4, r5, r6}\n ldr r7, [r7]\n"
+        "mov r8, r2\n mov r9, r3\n mov r10, r5\n mov r11, r6\n mov r12, r7\n"
+        "movs r5, r2\n eors r5, r1\n movs r2, r4\n ldr r7, 7f\n"
+        "5:\n" /* four rounds, until the constants end */
+        SHA256_ROUND("r0", "r1", "r8", "r9", "r10", "r11", "r12", "lr", "r4", "r5", "0")
+        SHA256_ROUND("r1", "r0", "r9", "r8", "lr", "r10", "r11", "r12", "r5", "r4", "1")
+        SHA256_ROUND("r0", "r1", "r8", "r9", "r12", "lr", "r10", "r11", "r4", "r5", "2")
+        SHA256_ROUND("r1", "r0", "r9", "r8", "r11", "r12", "lr", "r10", "r5", "r4", "3")
+        "adds r7, #32\n ldr r6, 8f\n cmp r7, r6\n beq 6f\n b 5b\n"
+        ".balign 4\n 7: .word %c2\n 8: .word %c3\n"
+        "6: pop {r3, r7}\n ldr r4, [r3]\n ldr r5, [r3, #4]\n adds r0, r4\n adds r1, r5\n"
+        "stm r3!, {r0, r1}\n ldr r4, [r3]\n ldr r5, [r3, #4]\n add r4, r8\n"
+        "add r5, r9\n stm r3!, {r4, r5}\n ldr r4, [r3]\n ldr r5, [r3, #4]\n"
+        "adds r4, r2\n add r5, r10\n stm r3!, {r4, r5}\n ldr r4, [r3]\n"
+        "ldr r5, [r3, #4]\n add r4, r11\n add r5, r12\n stm r3!, {r4, r5}\n"
+        : "+r"(r0), "+r"(r1)
+        : "i"(sha_k), "i"(sha_k + 64)
+        : "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+          "memory");
+}
+/* clang-format on */
+#else
 /* Sigma functions as nested rotations, of which fewer are needed: big 1 rotates by 6, 11,
  * 25, big 0 by 2, 13, 22, small 0 by 7, 18, small 1 by 17, 19 [FIPS180 4.1.2]. */
 #define SHA256_S1(x) b_rotr32((x) ^ b_rotr32((x) ^ b_rotr32(x, 14), 5), 6)
@@ -201,6 +277,7 @@ static void sha256_block(uint32_t s[8], const uint8_t *data) {
     s[6] += g;
     s[7] += h;
 }
+#endif
 
 static void sha256_init(picosuit_sha256_ctx *s) {
     s->len = 0;
@@ -461,6 +538,88 @@ int picosuit_hkdf_sha256(uint8_t *out, size_t out_len, const uint8_t *salt,
 #if B_WITH_CIPHERS
 static const uint32_t chacha_sigma[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
+#if PICOSUIT_ASM
+/* clang-format off */
+/* Quarter round [RFC8439 2.1] of r0 to r3; r4 to r7 hold the rotations to the right. */
+#define CHACHA_QUARTER                                                                   \
+    "adds r0, r1\n eors r3, r0\n rors r3, r4\n adds r2, r3\n eors r1, r2\n"             \
+    "rors r1, r5\n adds r0, r1\n eors r3, r0\n rors r3, r6\n adds r2, r3\n"              \
+    "eors r1, r2\n rors r1, r7\n"
+
+/* XORs the 64 bytes at buf, which is aligned for words, with one block of key stream. Of
+ * the state, words 8, 9, 10, 12, 13, 14 are in r8 to r12 and lr, 0 to 7 and 11 on the
+ * stack, then a place for 14, and 15. Words 4 and 15 stay in r1 and r3 where two quarter
+ * rounds in turn use them. Rotations count modulo 32, so r7 counts the rounds, too. */
+static B_NOINLINE void chacha_block(const picosuit_aead_ctx *a, uint32_t counter,
+                                    uint8_t *buf) {
+    register const uint32_t *r0 __asm__("r0") = a->key; /* the nonce follows */
+    register uint32_t r1 __asm__("r1") = counter;
+    register uint8_t *r2 __asm__("r2") = buf;
+    __asm__ volatile(
+        ".syntax unified\n"
+        "push {r0, r2, r7}\n adds r0, #32\n ldm r0!, {r4, r5, r6}\n"
+        "push {r1, r4, r5, r6}\n sub sp, #44\n subs r0, #44\n mov r11, r1\n mov r12, r4\n"
+        "mov lr, r5\n str r6, [sp, #40]\n mov r2, sp\n ldr r3, 8f\n"
+        "ldm r3!, {r4, r5, r6, r7}\n stm r2!, {r4, r5, r6, r7}\n"
+        "ldm r0!, {r4, r5, r6, r7}\n stm r2!, {r4, r5, r6, r7}\n movs r1, r4\n"
+        "ldm r0!, {r4, r5, r6, r7}\n mov r8, r4\n mov r9, r5\n mov r10, r6\n"
+        "str r7, [sp, #32]\n movs r4, #16\n movs r5, #20\n movs r6, #24\n"
+        "movs r7, #255\n adds r7, #58\n" /* 25 + 9 * 32 */
+        "1: ldr r0, [sp]\n mov r2, r8\n mov r3, r11\n" CHACHA_QUARTER
+        "str r0, [sp]\n str r1, [sp, #16]\n mov r8, r2\n mov r11, r3\n"
+        "ldr r0, [sp, #4]\n ldr r1, [sp, #20]\n mov r2, r9\n mov r3, r12\n" CHACHA_QUARTER
+        "str r0, [sp, #4]\n str r1, [sp, #20]\n mov r9, r2\n mov r12, r3\n"
+        "ldr r0, [sp, #8]\n ldr r1, [sp, #24]\n mov r2, r10\n mov r3, lr\n" CHACHA_QUARTER
+        "str r0, [sp, #8]\n str r1, [sp, #24]\n mov r10, r2\n mov lr, r3\n"
+        "ldr r0, [sp, #12]\n ldr r1, [sp, #28]\n ldr r2, [sp, #32]\n"
+        "ldr r3, [sp, #40]\n" CHACHA_QUARTER
+        "str r0, [sp, #12]\n str r1, [sp, #28]\n str r2, [sp, #32]\n"
+        "ldr r0, [sp]\n ldr r1, [sp, #20]\n mov r2, r10\n" CHACHA_QUARTER
+        "str r0, [sp]\n str r1, [sp, #20]\n mov r10, r2\n str r3, [sp, #40]\n"
+        "ldr r0, [sp, #4]\n ldr r1, [sp, #24]\n ldr r2, [sp, #32]\n"
+        "mov r3, r11\n" CHACHA_QUARTER
+        "str r0, [sp, #4]\n str r1, [sp, #24]\n str r2, [sp, #32]\n mov r11, r3\n"
+        "ldr r0, [sp, #8]\n ldr r1, [sp, #28]\n mov r2, r8\n mov r3, r12\n" CHACHA_QUARTER
+        "str r0, [sp, #8]\n str r1, [sp, #28]\n mov r8, r2\n mov r12, r3\n"
+        "ldr r0, [sp, #12]\n ldr r1, [sp, #16]\n mov r2, r9\n mov r3, lr\n" CHACHA_QUARTER
+        "str r0, [sp, #12]\n mov r9, r2\n mov lr, r3\n"
+        "subs r7, #32\n bcc 2f\n b 1b\n"
+        "2: str r1, [sp, #16]\n mov r0, lr\n str r0, [sp, #36]\n ldr r0, 8f\n"
+        "ldr r1, [sp, #64]\n pop {r2, r3, r4, r5}\n bl 9f\n ldr r0, [sp, #44]\n"
+        "pop {r2, r3, r4, r5}\n bl 9f\n mov r2, r8\n mov r3, r9\n mov r4, r10\n"
+        "pop {r5}\n bl 9f\n mov r2, r11\n mov r3, r12\n pop {r4, r5}\n mov r0, sp\n"
+        "bl 9f\n"
+        /* Wipes the state, of which nothing is above the stack pointer any more. */
+        "movs r2, #0\n movs r3, #0\n movs r4, #0\n movs r5, #0\n movs r6, #0\n"
+        "mov r8, r2\n mov r9, r2\n mov r10, r2\n mov r11, r2\n mov r12, r2\n mov r0, sp\n"
+        "subs r0, #44\n stm r0!, {r2, r3, r4, r5, r6}\n stm r0!, {r2, r3, r4, r5, r6}\n"
+        "str r2, [r0]\n add sp, #24\n pop {r7}\n b 3f\n"
+        /* Adds the four words at r0 to r2 to r5, and XORs to memory at r1. */
+        "9: ldm r0!, {r6, r7}\n adds r2, r6\n adds r3, r7\n ldm r0!, {r6, r7}\n"
+        "adds r4, r6\n adds r5, r7\n ldr r6, [r1]\n ldr r7, [r1, #4]\n eors r2, r6\n"
+        "eors r3, r7\n ldr r6, [r1, #8]\n ldr r7, [r1, #12]\n eors r4, r6\n eors r5, r7\n"
+        "stm r1!, {r2, r3, r4, r5}\n bx lr\n .balign 4\n 8: .word %c3\n 3:\n"
+        : "+r"(r0), "+r"(r1), "+r"(r2)
+        : "i"(chacha_sigma)
+        : "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc", "memory");
+}
+/* clang-format on */
+
+/* XORs len <= 64 bytes with the key stream of one block [RFC8439 2.3, 2.4]. */
+static B_NOINLINE void chacha_xor(const picosuit_aead_ctx *a, uint32_t counter,
+                                  uint8_t *buf, size_t len) {
+    if (len == 64 && ((uintptr_t)buf & 3) == 0) {
+        chacha_block(a, counter, buf);
+    } else {
+        uint32_t x[16] = {0};
+        chacha_block(a, counter, (uint8_t *)x);
+        for (size_t i = 0; i < len; i++) {
+            buf[i] ^= ((const uint8_t *)x)[i];
+        }
+        wipe(x, sizeof x);
+    }
+}
+#else
 /* Quarter round [RFC8439 2.1]; rotations to the left by 16, 12, 8, 7. */
 #define CHACHA_QUARTER(a, b, c, d)                                                       \
     x[a] += x[b];                                                                        \
@@ -516,6 +675,7 @@ static B_NOINLINE void chacha_xor(const picosuit_aead_ctx *a, uint32_t counter,
     }
     wipe(x, sizeof x);
 }
+#endif
 
 static void chacha_key(picosuit_aead_ctx *a, const uint8_t key[32],
                        const uint8_t nonce[12]) {
@@ -526,6 +686,89 @@ static void chacha_key(picosuit_aead_ctx *a, const uint8_t key[32],
         a->nonce[i] = b_load32le(nonce + 4 * i);
     }
 }
+
+#if PICOSUIT_ASM
+/* clang-format off */
+/* One of four products for a word of h * r: that of h[..] at r6 and of a factor at r5,
+ * which is y1 * 2^14 + y0, as four products of halves, in r4, r0, r2, r3. */
+#define POLY_TERM(h, y)                                                                  \
+    "ldr r0, [r6, #" h "]\n lsrs r1, r0, #16\n uxth r0, r0\n ldr r2, [r5, #" y "]\n"     \
+    "lsrs r3, r2, #16\n uxth r2, r2\n movs r4, r0\n muls r4, r2\n muls r0, r3\n"         \
+    "muls r2, r1\n muls r3, r1\n"
+#define POLY_ADD "add r8, r4\n add r9, r0\n add r10, r2\n add r11, r3\n"
+
+/* r1:r4 += x * 2^n, x in a low register */
+#define POLY_SHIFT(x, n, m)                                                              \
+    "lsls r7, " x ", #" n "\n lsrs " x ", " x ", #" m "\n adds r4, r7\n adcs r1, " x "\n"
+
+/* Absorbs n > 0 blocks at data, which is aligned for words. f is
+ *    0  h[5], the sum with the block      13  z[4], the product    18  bit
+ *    5  0, s1, s2, s3, r0, r1, r2, r3     17  r0                   19  n, 20  data
+ * and z[k] = h[0] r[k] + .. + h[4] s[k] with s = 5/4 r, since r1, r2, r3 are multiples of
+ * four [RFC8439 2.5] and 2^130 = 5; h[4] r0 belongs to bit 128. The eight factors have
+ * their 14 low bits below, the others from bit 16 on.
+ * Bounds: r < 2^28, s < 5/4 2^28, h[4] < 8. All four products with y0 < 2^14 and h[4] y0
+ * add up below 2^32; of those with y1 < 5/4 2^14 three do, so the fourth is kept apart.
+ * Afterwards h < 2^130 + 2^32. */
+static void poly_loop(uint32_t f[21]) {
+    register uint32_t *r6 __asm__("r6") = f;
+    __asm__ volatile(
+        ".syntax unified\n push {r7}\n mov r7, r6\n ldm r7!, {r0, r1, r2, r3, r4}\n"
+        "movs r7, #36\n adds r7, r6\n mov lr, r7\n"
+        "1: ldr r7, [r6, #80]\n ldm r7!, {r5}\n adds r0, r5\n ldm r7!, {r5}\n"
+        "adcs r1, r5\n ldm r7!, {r5}\n adcs r2, r5\n ldm r7!, {r5}\n adcs r3, r5\n"
+        "str r7, [r6, #80]\n ldr r5, [r6, #72]\n adcs r4, r5\n mov r7, r6\n"
+        "stm r7!, {r0, r1, r2, r3, r4}\n mov r5, r7\n movs r0, #0\n mov r12, r0\n"
+        "2:\n" POLY_TERM("0", "16")
+        "mov r8, r4\n mov r9, r0\n mov r10, r2\n mov r11, r3\n"
+        POLY_TERM("4", "12") POLY_ADD POLY_TERM("8", "8") POLY_ADD POLY_TERM("12", "4")
+        "add r4, r8\n add r2, r10\n"
+        "ldr r1, [r6, #16]\n ldr r7, [r5]\n mov r8, r7\n uxth r7, r7\n muls r7, r1\n"
+        "adds r4, r7\n mov r7, r8\n lsrs r7, r7, #16\n muls r7, r1\n adds r0, r7\n"
+        "mov r7, r12\n movs r1, #0\n adds r4, r7\n adcs r1, r1\n"
+        POLY_SHIFT("r0", "14", "18") POLY_SHIFT("r2", "16", "16")
+        POLY_SHIFT("r3", "30", "2") "mov r0, r9\n" POLY_SHIFT("r0", "14", "18")
+        "mov r3, r11\n" POLY_SHIFT("r3", "30", "2")
+        "str r4, [r5, #32]\n mov r12, r1\n adds r5, #4\n cmp r5, lr\n bne 2b\n"
+        "ldr r1, [r6, #16]\n ldr r2, [r6, #68]\n muls r1, r2\n add r1, r12\n"
+        "movs r4, #3\n ands r4, r1\n lsrs r1, r1, #2\n movs r5, #5\n muls r5, r1\n"
+        "mov r7, r6\n adds r7, #52\n ldm r7!, {r0, r1, r2, r3}\n adds r0, r5\n"
+        "movs r5, #0\n adcs r1, r5\n adcs r2, r5\n adcs r3, r5\n adcs r4, r5\n"
+        "ldr r5, [r6, #76]\n subs r5, #1\n str r5, [r6, #76]\n beq 3f\n b 1b\n"
+        "3: stm r6!, {r0, r1, r2, r3, r4}\n pop {r7}\n"
+        : "+r"(r6)
+        :
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+          "memory");
+}
+/* clang-format on */
+
+/* What poly_loop reads: whole words. */
+#define POLY_TAKES(data) (((uintptr_t)(data)&3) == 0)
+
+static uint32_t poly_factor(uint32_t y) {
+    return y >> 14 << 16 | (y & 0x3fff);
+}
+
+/* Absorbs n blocks, as its twin does. */
+static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, size_t n,
+                                   uint32_t bit) {
+    uint32_t f[21];
+    memcpy(f, a->h, sizeof a->h);
+    for (unsigned i = 0; i < 4; i++) {
+        f[5 + i] = i > 0 ? poly_factor(a->r[i] + (a->r[i] >> 2)) : 0;
+        f[9 + i] = poly_factor(a->r[i]);
+    }
+    f[17] = a->r[0];
+    f[18] = bit;
+    f[19] = (uint32_t)n;
+    f[20] = (uint32_t)(uintptr_t)data;
+    poly_loop(f);
+    memcpy(a->h, f, sizeof a->h);
+    wipe(f, sizeof f);
+}
+#else
+#define POLY_TAKES(data) 1
 
 /* Poly1305 counts in ten limbs of 13 bits, so that the sum of ten products of a column
  * fits 32 bits and the 32-bit multiplier of a small part is enough. In the context h and
@@ -612,6 +855,7 @@ static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, si
     poly_pack(a->h, h);
     wipe(s, sizeof s);
 }
+#endif
 
 /* Key is r, then s [RFC8439 2.5]. */
 static void poly_init(picosuit_aead_ctx *a, const uint8_t key[32]) {
@@ -629,7 +873,7 @@ static void poly_update(picosuit_aead_ctx *a, const uint8_t *data, size_t len) {
     a->len += (uint32_t)len;
     while (len > 0) {
         size_t n = 16 - fill;
-        if (fill == 0 && len >= 16) {
+        if (fill == 0 && len >= 16 && POLY_TAKES(data)) {
             n = len & ~(size_t)15;
             poly_blocks(a, data, n / 16, 1);
         } else {
@@ -726,7 +970,9 @@ void picosuit_chacha20(uint8_t *out, const uint8_t *data, size_t len,
     chacha_key(&a, key, nonce);
     while (len > 0) {
         size_t n = len < 64 ? len : 64;
-        memmove(out, data, n);
+        if (out != data) {
+            memmove(out, data, n);
+        }
         chacha_xor(&a, counter++, out, n);
         out += n;
         data += n;

@@ -72,8 +72,8 @@ static void run_hkdf_32(void) {
     PER_BYTE(name, 1088, call_1088)
 TWO_SIZES(sha256, picosuit_sha256(out, msg, 64), picosuit_sha256(out, msg, 1088))
 TWO_SIZES(sha512, picosuit_sha512(out, msg, 64), picosuit_sha512(out, msg, 1088))
-TWO_SIZES(chacha20, picosuit_chacha20(out, msg, 64, msg, msg, 1),
-          picosuit_chacha20(out, msg, 1088, msg, msg, 1))
+TWO_SIZES(chacha20, picosuit_chacha20(out, out, 64, msg, msg, 1),
+          picosuit_chacha20(out, out, 1088, msg, msg, 1))
 TWO_SIZES(poly1305, picosuit_poly1305(out, msg, 64, msg),
           picosuit_poly1305(out, msg, 1088, msg))
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The core with its block functions in a table; compiled with and without PICOSUIT_ASM,
+ * and nothing but the table stays visible, so that both link into one image.
+ */
+#include "../../core/picosuit.c"
+
+#include "sym_twin.h"
+
+#if PICOSUIT_ASM
+#define SYM_TABLE sym_asm
+#else
+#define SYM_TABLE sym_c
+#endif
+
+/* Neither twin's parameter list is changed by the compiler for the calls it sees here. */
+static void twin_poly(picosuit_aead_ctx *a, const uint8_t *data, size_t n, uint32_t bit) {
+    poly_blocks(a, data, n, bit);
+}
+
+const sym_twin SYM_TABLE = {
+    sha256_block, sha512_block, chacha_xor,
+    twin_poly,    poly_update,  picosuit_aes128_unwrap,
+};
