@@ -86,6 +86,10 @@ configs: ## test-core as C99, C11, C++17, 32 bits, and with each switch flipped
 san: ## test-core under ASan, UBSan and MSan, also with -m32
 	@O=$(O) vectors/test/configs.sh san
 
+.PHONY: power
+power: ## power is cut at every flash operation of the boot state; V=1 names each run
+	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py
+
 test-drafts: ## the drafts' own examples, P-256 by OpenSSL
 	@$(MAKE) -s test-core O=$(O)/drafts TESTS=vectors/test/test_drafts.c LDLIBS="$(LDLIBS) -lcrypto"
 

@@ -425,6 +425,7 @@ static int set_number(const char *key, size_t len, uint32_t value) {
         {"from", &c.from, NULL, NULL},
         {"journal_only", &c.journal_only, NULL, NULL},
         {"resets", &c.resets, NULL, NULL},
+        {"no_legal", &c.no_legal, NULL, NULL},
         {"cuts", NULL, NULL, &depth},
         {"devices", NULL, NULL, &devices},
         {"loss", NULL, NULL, &quit_at_violation},
@@ -496,7 +497,9 @@ int main(int argc, char **argv) {
     if (devices > 0) {
         fleet();
     } else {
-        collect();
+        if (!c.no_legal) {
+            collect();
+        }
         verbose = replay_n > 0;
         run(verbose ? 0 : depth, verbose ? MODE_REPLAY : MODE_CUT);
     }

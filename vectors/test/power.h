@@ -63,6 +63,7 @@ typedef struct {
     uint8_t tries;
     uint8_t journal_only; /* cut only what touches the journal */
     uint8_t resets;       /* plain resets between any two calls, as often as it likes */
+    uint8_t no_legal;     /* I10 is not asked */
     uint8_t mode;
 } config;
 

@@ -56,7 +56,8 @@ void broken(const char *invariant, const char *what) {
     }
     printf("%s broken: %s\n", invariant, what);
     printf(
-        "  step %u, phase %u, running %u, confirmed %u, floor %u (seen %u, confirmed %u), "
+        "  step %u, phase %u, running %u, confirmed %u, floor %u (seen %u, acknowledged "
+        "%u), "
         "epoch %u, tries %u, code %d, operation %u\n",
         m->obs.pos, r->phase, ram.b.running, r->confirmed, (unsigned)r->floor,
         (unsigned)m->obs.floor, (unsigned)m->obs.acked, r->epoch, r->tries, r->code,
@@ -119,6 +120,10 @@ static void check_i3(void) {
     hold(r->epoch >= m->obs.epoch, "I3", "the key epoch went back");
     hold(s->act != ACT_TRIAL || r->floor < vectors[s->vector].sequence, "I3",
          "the floor was raised by an image that nobody confirmed");
+    hold((r->floor == m->obs.floor && r->epoch == m->obs.epoch) || !is_tried(), "I3",
+         "floor or epoch changed before confirm");
+    hold(r->epoch == m->obs.epoch || r->floor > m->obs.floor, "I3",
+         "the epoch changed without a confirmed manifest");
     m->obs.floor = r->floor;
     m->obs.epoch = r->epoch;
 }
@@ -180,7 +185,7 @@ static void check_i10(void) {
     h = hash_bytes(&r, sizeof r, m->obs.pos * 8u + ram.b.running);
     if (cfg->mode == MODE_COLLECT) {
         add_legal(h);
-    } else if (cfg->mode == MODE_CUT || cfg->mode == MODE_REPLAY) {
+    } else if (cfg->mode != MODE_RANDOM && !cfg->no_legal) {
         hold(is_legal(h), "I10", "no run without cuts gets here");
     }
 }
@@ -230,9 +235,10 @@ void check_confirmed(void) {
     check_i6();
 }
 
-/* Most erases of one update: its slot and four records. A keys page, if there are keys, too.
- * More is allowed for what an earlier step left: a candidate that waits (withdrawn, or
- * tried first), a record that is copied at the next boot, a page that a cut has spoiled. */
+/* Most erases of one update: its slot and four records. A keys page, if there are keys,
+ * too. More is allowed for what an earlier step left: a candidate that waits (withdrawn,
+ * or tried first), a record that is copied at the next boot, a page that a cut has
+ * spoiled. */
 static uint32_t most_erases(void) {
     const step *s = &cfg->script[m->obs.pos];
     uint32_t most = cfg->image_pages + cfg->manifest_pages + 4u;
@@ -250,7 +256,8 @@ static void check_i11(unsigned kind) {
     }
 }
 
-/* Before each flash operation: what it touches is neither used, nor running, nor in force. */
+/* Before each flash operation: what it touches is neither used, nor running, nor in
+ * force. */
 static void check_i7(unsigned kind, uint32_t at) {
     if (kind == EVENT_PROGRAM) {
         hold(m->unit[at / cfg->unit] == UNIT_ERASED, "I7",

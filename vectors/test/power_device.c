@@ -55,8 +55,12 @@ const step script_both[] = {
 };
 /* Two rotations. */
 const step script_keys[] = {
-    {ACT_INSTALL, V1W, 0}, {ACT_INSTALL, K4W, 0}, {ACT_INSTALL, K5B, 0},
-    {ACT_INSTALL, V6W, 0}, {ACT_OFFER, V1, PICOSUIT_E_ROLLBACK},    {ACT_END, 0, 0},
+    {ACT_INSTALL, V1W, 0},
+    {ACT_INSTALL, K4W, 0},
+    {ACT_INSTALL, K5B, 0},
+    {ACT_INSTALL, V6W, 0},
+    {ACT_OFFER, V1, PICOSUIT_E_ROLLBACK},
+    {ACT_END, 0, 0},
 };
 /* A candidate waits, and before the reset the next update takes its place. */
 const step script_replace[] = {
@@ -283,22 +287,38 @@ static int boot(void) {
 
 /* -- an update -- */
 
+/* The bytes of the payload that is wanted: up to 64 of them, from off on. */
+static size_t payload_block(const vector *v, int is_keys, uint32_t off, uint8_t *buf) {
+    size_t total = v->image_len, len;
+    const uint8_t *set = is_keys ? set_of(v, &total) : NULL;
+
+    len = total - off < 64 ? total - off : 64;
+    for (uint32_t i = 0; i < len; i++) {
+        buf[i] = set != NULL ? set[off + i] : image_byte(v, off + i);
+    }
+    return len;
+}
+
+/* Endurance: now and then the connection is lost, for this time or for good. */
+static int is_lost(int *st) {
+    if (cfg->mode != MODE_RANDOM || random_below(60) != 0) {
+        return 0;
+    }
+    *st = random_below(2) ? PICOSUIT_E_FETCH : picosuit_payload_end(&ram.p, 0);
+    return 1;
+}
+
 /* Gives bytes of a payload up to its end, as many as are wanted. */
 static int push(const vector *v, const picosuit_fetch *f) {
     uint8_t buf[64];
-    size_t total = v->image_len, used = 0;
-    const uint8_t *set = NULL;
+    uint32_t off = f->offset;
+    int is_keys = f->uri[0] == 'k';
+    size_t len, used;
     int st = PICOSUIT_MORE;
 
-    if (f->uri[0] == 'k') {
-        set = set_of(v, &total);
-    }
-    for (uint32_t off = f->offset; off < total; off += (uint32_t)used) {
-        size_t len = total - off < sizeof buf ? total - off : sizeof buf;
-        for (uint32_t i = 0; i < len; i++) {
-            buf[i] = set != NULL ? set[off + i] : image_byte(v, off + i);
-        }
+    while ((len = payload_block(v, is_keys, off, buf)) > 0) {
         st = picosuit_payload(&ram.p, buf, len, &used);
+        off += (uint32_t)used;
         if (m->stop != STOP_NO || (st != PICOSUIT_MORE && st != PICOSUIT_AGAIN)) {
             return st;
         }
@@ -307,8 +327,8 @@ static int push(const vector *v, const picosuit_fetch *f) {
             return st;
         }
         explore_reset();
-        if (cfg->mode == MODE_RANDOM && random_below(60) == 0) {
-            return random_below(2) ? PICOSUIT_E_FETCH : picosuit_payload_end(&ram.p, 0);
+        if (is_lost(&st)) {
+            return st;
         }
     }
     return picosuit_payload_end(&ram.p, 1);
