@@ -116,6 +116,10 @@ static void wipe(void *buf, size_t len) {
     }
 }
 
+#define CT_YES                                                                           \
+    0xffffffffu /* what ct_equal says of equal bytes; nothing else is a yes              \
+                 */
+
 /* Constant time in the contents. All ones if equal. The accumulator is volatile, so that
  * the loop has no early end, and two calls are really two comparisons. */
 static uint32_t ct_equal(const uint8_t *a, const uint8_t *b, size_t len) {
@@ -2814,7 +2818,7 @@ static int cose_check(picosuit *p, const cose_item *b, const picosuit_key *key) 
 #if PICOSUIT_WITH_MAC
     if (b->tag == COSE_MAC0) {
         hmac_sha256(p->block, key->key, key->key_len, p->u.msg, len);
-        is_good = b->body_len == 32 && ct_equal(p->block, sig, 32) != 0;
+        is_good = b->body_len == 32 && ct_equal(p->block, sig, 32) == CT_YES;
         return is_good ? PICOSUIT_VERIFIED : 0;
     }
 #endif
@@ -3404,7 +3408,14 @@ static int man_match(picosuit *p, const uint8_t *content, uint32_t size) {
         sha256_final(&p->sha, p->block + 32);
         want = p->block + 32;
     }
-    return ct_equal(have, want, 32) != 0 ? PICOSUIT_OK : MAN_FALSE;
+    /* Twice, and only the full mask counts: one skipped instruction says no. */
+    st = MAN_FALSE;
+    if (ct_equal(have, want, 32) == CT_YES) {
+        if (ct_equal(have, want, 32) == CT_YES) {
+            st = PICOSUIT_OK;
+        }
+    }
+    return st;
 }
 
 /* Whether what is stored has the digest and size that are set. */
@@ -3732,8 +3743,8 @@ static int pay_key(picosuit *p) {
 
 static int pay_tag(picosuit *p) {
     aead_tag(&p->u.aead, p->block);
-    return ct_equal(p->block, p->tag, 16) != 0 ? PICOSUIT_OK
-                                               : pay_fail(p, -PICOSUIT_E_DECRYPT);
+    return ct_equal(p->block, p->tag, 16) == CT_YES ? PICOSUIT_OK
+                                                    : pay_fail(p, -PICOSUIT_E_DECRYPT);
 }
 
 /* First pass over ciphertext that is stored: the whole tag is right before anything of
@@ -3809,7 +3820,7 @@ static int pay_flush(picosuit *p) {
     p->pay_flags |= PAY_GOOD;
     if (pay_is(p, PAY_RUNNING)) {
         sha256_final(&p->sha, p->running);
-        if (want != NULL && ct_equal(p->running, want, 32) == 0) {
+        if (want != NULL && ct_equal(p->running, want, 32) != CT_YES) {
             p->pay_flags &= (uint8_t)~PAY_GOOD;
         }
     }
@@ -4389,7 +4400,7 @@ static int run_identity(picosuit *p) {
         if (st != 1) {
             return st == 0 ? MAN_FALSE : st;
         }
-        if (ct_equal(want, have, sizeof want) != 0) {
+        if (ct_equal(want, have, sizeof want) == CT_YES) {
             return PICOSUIT_OK;
         }
         p->step_off++;
@@ -4988,8 +4999,8 @@ static int rx_value(picosuit *p) {
 /* The digest of a manifest or severed member against the one that was signed. */
 static int rx_check_digest(picosuit *p, const uint8_t *want) {
     sha256_final(&p->sha, p->block);
-    return ct_equal(p->block, want, 32) != 0 ? PICOSUIT_OK
-                                             : fail_here(p, -PICOSUIT_E_DIGEST);
+    return ct_equal(p->block, want, 32) == CT_YES ? PICOSUIT_OK
+                                                  : fail_here(p, -PICOSUIT_E_DIGEST);
 }
 
 /* The content of a member is complete. */
@@ -5428,7 +5439,7 @@ static int picosuit_floor(picosuit *p) {
 
     if (st == PICOSUIT_OK &&
         (p->sequence < floor ||
-         (p->sequence == floor && ct_equal(digest, p->digest, 32) == 0))) {
+         (p->sequence == floor && ct_equal(digest, p->digest, 32) != CT_YES))) {
         return fail(p, -PICOSUIT_E_ROLLBACK, man_offset(p, p->seq_pos), 2);
     }
     return st == PICOSUIT_NO_FLOOR ? PICOSUIT_OK : st;
@@ -5984,7 +5995,7 @@ static int boot_erase(const picosuit_boot *b, uint32_t off, uint32_t end) {
  * there, E_TRAILING if something was. */
 static int boot_walk(const picosuit_boot *b, picosuit_sha256_ctx *sha, uint32_t off,
                      uint32_t end) {
-    uint8_t buf[32];
+    uint8_t buf[24]; /* at the end of the deepest path: small */
     uint32_t i, n;
 
     for (; off < end; off += n) {
@@ -6100,149 +6111,6 @@ static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
     sha256_update(&sha, (const uint8_t *)k, 8);
     sha256_final(&sha, out);
     return st;
-}
-
-/* Reads the head of a page: OK if the set in it is whole. */
-static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) {
-    uint8_t sha[32];
-    int st = boot_read(b, boot_keys_page(b, page), k, sizeof *k);
-
-    if (st == PICOSUIT_OK &&
-        (k->len > BOOT_SET_MAX || k->len > b->flash->page - PICOSUIT_KEYS_SET)) {
-        st = PICOSUIT_E_KEYS;
-    }
-    if (st == PICOSUIT_OK) {
-        st = boot_keys_hash(b, page, k, sha);
-    }
-    return st == PICOSUIT_OK && ct_equal(sha, k->sha, sizeof sha) == 0 ? PICOSUIT_E_KEYS
-                                                                       : st;
-}
-
-/* The set in force: the one that the journal names, if its page is what it was. Else, as
- * after the loss of the journal, the valid page with the highest epoch; the factory set
- * if neither is valid. The epoch never falls. */
-static int boot_keys_load(picosuit_boot *b) {
-    picosuit_boot_record *r = &b->rec;
-    boot_keys k;
-    uint32_t i;
-    uint32_t epoch = 0;
-    int st = PICOSUIT_OK;
-
-    if (r->keys != BOOT_NO_PAGE) {
-        st = boot_keys_valid(b, r->keys, &k);
-        if (st == PICOSUIT_OK && !boot_same(k.sha, r->keys_digest)) {
-            st = PICOSUIT_E_KEYS;
-        }
-    }
-    if (r->phase != PICOSUIT_BOOT_NONE && st != PICOSUIT_E_KEYS) {
-        return st;
-    }
-    r->keys = BOOT_NO_PAGE;
-    for (i = 0; i < 2; i++) {
-        st = boot_keys_valid(b, i, &k);
-        if (st == PICOSUIT_OK && k.epoch > epoch) {
-            epoch = k.epoch;
-            r->keys = (uint8_t)i;
-            boot_copy(r->keys_digest, k.sha);
-        }
-        if (st == PICOSUIT_E_PLATFORM) {
-            return st;
-        }
-    }
-    r->epoch = epoch > r->epoch ? epoch : r->epoch;
-    return PICOSUIT_OK;
-}
-
-/* The record in memory becomes the newest one in flash. If flash cannot be read, memory
- * has no version: nothing is committed or accepted on the strength of it. */
-static int boot_load(picosuit_boot *b) {
-    picosuit_boot_record *r = &b->rec;
-    uint32_t page = 0;
-    int st = boot_scan(b, r, &page);
-
-    if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_NONE) {
-        r->version = BOOT_VERSION;
-        r->confirmed = PICOSUIT_NO_SLOT;
-        r->new_keys = BOOT_NO_PAGE;
-    }
-    if (st == PICOSUIT_OK) {
-        st = boot_keys_load(b);
-    }
-    if (st != PICOSUIT_OK) {
-        memset(r, 0, sizeof *r);
-        r->confirmed = PICOSUIT_NO_SLOT;
-    }
-    b->set = r->keys;
-    if (r->phase == PICOSUIT_BOOT_TRY && b->running == r->slot &&
-        r->new_keys != BOOT_NO_PAGE) {
-        b->set = r->new_keys; /* the trial runs, and only under these keys */
-    }
-    return st;
-}
-
-/* Writes the record in memory to the journal: erased first whatever the page looks like
- * (J2), one record a page (J3), CRC last, read back. */
-static B_NOINLINE int boot_record(picosuit_boot *b) {
-    picosuit_boot_record r;
-    uint32_t page = 0;
-    int st = boot_scan(b, &r, &page);
-
-    b->rec.counter = r.counter + 1u;
-    b->rec.crc = boot_crc(&b->rec);
-    if (b->rec.version != BOOT_VERSION || b->rec.counter == 0) {
-        st = PICOSUIT_E_PLATFORM;
-    }
-    if (st == PICOSUIT_OK) {
-        st = boot_erase(b, page, page + 1u);
-    }
-    if (st == PICOSUIT_OK) {
-        st = boot_write(b, page, &b->rec, sizeof b->rec);
-    }
-    if (st == PICOSUIT_OK) {
-        st = boot_read(b, page, &r, sizeof r);
-    }
-    if (st == PICOSUIT_OK && memcmp(&r, &b->rec, sizeof r) != 0) {
-        st = PICOSUIT_E_PLATFORM;
-    }
-    return st;
-}
-
-/* Commits the record in memory, in a phase. If that fails, memory goes back to what flash
- * says. */
-static int boot_commit(picosuit_boot *b, uint32_t phase) {
-    int st = PICOSUIT_E_PLATFORM;
-
-    b->rec.phase = (uint8_t)phase;
-    st = boot_record(b);
-    if (st != PICOSUIT_OK) {
-        (void)boot_load(b);
-    }
-    return st;
-}
-
-/* There is a candidate. */
-static int boot_is_tried(const picosuit_boot_record *r) {
-    return r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
-}
-
-/* Confirmed image and other image change places. */
-static void boot_swap(picosuit_boot_record *r, uint32_t confirmed) {
-    uint8_t old[16];
-
-    boot_copy(old, r->confirmed_digest);
-    boot_copy(r->confirmed_digest, r->other_digest);
-    boot_copy(r->other_digest, old);
-    r->confirmed = (uint8_t)confirmed;
-}
-
-/* The candidate is one no more. If it had a slot of its own, that holds nothing now. */
-static int boot_drop(picosuit_boot *b) {
-    b->rec.new_keys = BOOT_NO_PAGE;
-    b->rec.tries = 0;
-    if (b->rec.slot != b->rec.confirmed) {
-        memset(b->rec.other_digest, 0, sizeof b->rec.other_digest);
-    }
-    return boot_commit(b, PICOSUIT_BOOT_IDLE);
 }
 
 /* One COSE_Key: {1: 1, 2: kid, 3: alg, -1: 6, -2: x, -65537: rights}, with a mark for
@@ -6393,6 +6261,168 @@ static void boot_set_open(boot_set *s, const picosuit_boot *b, uint32_t page,
     s->b = b;
     s->off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
     s->len = len <= b->flash->page - PICOSUIT_KEYS_SET ? len : 0;
+}
+
+/* The set in a page, its length given, in itself. */
+static B_NOINLINE int boot_keys_check(const picosuit_boot *b, uint32_t page,
+                                      uint32_t len) {
+    boot_set s;
+
+    boot_set_open(&s, b, page, len);
+    return boot_set_check(&s);
+}
+
+/* Whether the page holds what its head says. */
+static B_NOINLINE int boot_keys_compare(const picosuit_boot *b, uint32_t page,
+                                        const boot_keys *k) {
+    uint8_t sha[32];
+    int st = boot_keys_hash(b, page, k, sha);
+
+    return st == PICOSUIT_OK && ct_equal(sha, k->sha, sizeof sha) != CT_YES
+               ? PICOSUIT_E_KEYS
+               : st;
+}
+
+/* Reads the head of a page: OK if a set is in it, and whole. */
+static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) {
+    int st = boot_read(b, boot_keys_page(b, page), k, sizeof *k);
+
+    if (st == PICOSUIT_OK &&
+        (k->len > b->flash->page - PICOSUIT_KEYS_SET || k->epoch + 1u == 0)) {
+        st = PICOSUIT_E_KEYS;
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_check(b, page, k->len);
+    }
+    return st == PICOSUIT_OK ? boot_keys_compare(b, page, k) : st;
+}
+
+/* The set in force: the one that the journal names, if its page is what it was. Else, as
+ * after the loss of the journal, the valid page with the highest epoch; the factory set
+ * if neither is valid. The epoch never falls. */
+static int boot_keys_load(picosuit_boot *b) {
+    picosuit_boot_record *r = &b->rec;
+    boot_keys k;
+    uint32_t i;
+    uint32_t epoch = 0;
+    int st = PICOSUIT_OK;
+
+    if (r->keys != BOOT_NO_PAGE) {
+        st = boot_keys_valid(b, r->keys, &k);
+        if (st == PICOSUIT_OK && !boot_same(k.sha, r->keys_digest)) {
+            st = PICOSUIT_E_KEYS;
+        }
+    }
+    if (r->phase != PICOSUIT_BOOT_NONE && st != PICOSUIT_E_KEYS) {
+        return st;
+    }
+    r->keys = BOOT_NO_PAGE;
+    for (i = 0; i < 2; i++) {
+        st = boot_keys_valid(b, i, &k);
+        if (st == PICOSUIT_OK && k.epoch > epoch) {
+            epoch = k.epoch;
+            r->keys = (uint8_t)i;
+            boot_copy(r->keys_digest, k.sha);
+        }
+        if (st == PICOSUIT_E_PLATFORM) {
+            return st;
+        }
+    }
+    r->epoch = epoch > r->epoch ? epoch : r->epoch;
+    return PICOSUIT_OK;
+}
+
+/* The record in memory becomes the newest one in flash. If flash cannot be read, memory
+ * has no version: nothing is committed or accepted on the strength of it. */
+static int boot_load(picosuit_boot *b) {
+    picosuit_boot_record *r = &b->rec;
+    uint32_t page = 0;
+    int st = boot_scan(b, r, &page);
+
+    if (st == PICOSUIT_OK && r->phase == PICOSUIT_BOOT_NONE) {
+        r->version = BOOT_VERSION;
+        r->confirmed = PICOSUIT_NO_SLOT;
+        r->new_keys = BOOT_NO_PAGE;
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_keys_load(b);
+    }
+    if (st != PICOSUIT_OK) {
+        memset(r, 0, sizeof *r);
+        r->confirmed = PICOSUIT_NO_SLOT;
+    }
+    b->set = r->keys;
+    if (r->phase == PICOSUIT_BOOT_TRY && b->running == r->slot &&
+        r->new_keys != BOOT_NO_PAGE) {
+        b->set = r->new_keys; /* the trial runs, and only under these keys */
+    }
+    return st;
+}
+
+/* Writes the record in memory to the journal: erased first whatever the page looks like
+ * (J2), one record a page (J3), CRC last, read back. */
+static B_NOINLINE int boot_record(picosuit_boot *b) {
+    picosuit_boot_record r;
+    uint32_t page = 0;
+    int st = boot_scan(b, &r, &page);
+
+    if (r.counter != b->rec.counter || b->rec.version != BOOT_VERSION ||
+        r.counter + 1u == 0) {
+        st = PICOSUIT_E_PLATFORM; /* memory is not the newest: a record was misread */
+    }
+    b->rec.counter++;
+    b->rec.crc = boot_crc(&b->rec);
+    if (st == PICOSUIT_OK) {
+        st = boot_erase(b, page, page + 1u);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_write(b, page, &b->rec, sizeof b->rec);
+    }
+    if (st == PICOSUIT_OK) {
+        st = boot_read(b, page, &r, sizeof r);
+    }
+    if (st == PICOSUIT_OK && memcmp(&r, &b->rec, sizeof r) != 0) {
+        st = PICOSUIT_E_PLATFORM;
+    }
+    return st;
+}
+
+/* Commits the record in memory, in a phase. If that fails, memory goes back to what flash
+ * says. */
+static int boot_commit(picosuit_boot *b, uint32_t phase) {
+    int st = PICOSUIT_E_PLATFORM;
+
+    b->rec.phase = (uint8_t)phase;
+    st = boot_record(b);
+    if (st != PICOSUIT_OK) {
+        (void)boot_load(b);
+    }
+    return st;
+}
+
+/* There is a candidate. */
+static int boot_is_tried(const picosuit_boot_record *r) {
+    return r->phase == PICOSUIT_BOOT_CAND || r->phase == PICOSUIT_BOOT_TRY;
+}
+
+/* Confirmed image and other image change places. */
+static void boot_swap(picosuit_boot_record *r, uint32_t confirmed) {
+    uint8_t old[16];
+
+    boot_copy(old, r->confirmed_digest);
+    boot_copy(r->confirmed_digest, r->other_digest);
+    boot_copy(r->other_digest, old);
+    r->confirmed = (uint8_t)confirmed;
+}
+
+/* The candidate is one no more. If it had a slot of its own, that holds nothing now. */
+static int boot_drop(picosuit_boot *b) {
+    b->rec.new_keys = BOOT_NO_PAGE;
+    b->rec.tries = 0;
+    if (b->rec.slot != b->rec.confirmed) {
+        memset(b->rec.other_digest, 0, sizeof b->rec.other_digest);
+    }
+    return boot_commit(b, PICOSUIT_BOOT_IDLE);
 }
 
 /* The n-th key of the set that verifies now, among those with the kid: 1, 0 or an error.
@@ -6681,7 +6711,8 @@ static B_NOINLINE int boot_settled(const picosuit_boot *b) {
             return 1; /* nothing will be committed, either */
         }
         if (!boot_is_valid(&r)) {
-            if (boot_walk(b, NULL, off, off + sizeof r) != PICOSUIT_OK) {
+            if (boot_walk(b, NULL, off, off + sizeof r) != PICOSUIT_OK &&
+                boot_read(b, off, &r, sizeof r) == PICOSUIT_OK && !boot_is_valid(&r)) {
                 (void)boot_erase(b, off, off + 1u);
             }
         } else if (r.counter != b->rec.counter) {
@@ -6886,20 +6917,12 @@ static B_NOINLINE int boot_store(picosuit_boot *b, const picosuit *p, uint32_t l
                              : st;
 }
 
-/* The set that was written to the page not in force, in itself. */
-static B_NOINLINE int boot_keys_check(const picosuit_boot *b, uint32_t len) {
-    boot_set s;
-
-    boot_set_open(&s, b, boot_keys_other(b), len);
-    return boot_set_check(&s);
-}
-
 /* Seals that page under the next epoch, and makes it the candidate's. */
 static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
     uint32_t page = boot_keys_other(b);
     uint32_t off = boot_keys_page(b, page);
     boot_keys k;
-    int st = boot_keys_check(b, len);
+    int st = boot_keys_check(b, page, len);
 
     k.epoch = b->rec.epoch + 1u;
     k.len = len;
@@ -6937,7 +6960,7 @@ static int boot_keys_match(const picosuit_boot *b, picosuit *p, uint32_t len) {
         return PICOSUIT_E_PLATFORM;
     }
     sha256_final(&p->sha, p->block);
-    return ct_equal(p->block, want, 32) != 0 ? PICOSUIT_OK : PICOSUIT_E_KEYS;
+    return ct_equal(p->block, want, 32) == CT_YES ? PICOSUIT_OK : PICOSUIT_E_KEYS;
 }
 
 /* What the update has written: p->limit bytes of image and p->pay_size bytes of keys, as
@@ -6984,6 +7007,10 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
     picosuit_boot_record *r = &b->rec;
     int st = boot_written(b, p);
 
+    if (st == PICOSUIT_OK && p->limit == 0 &&
+        (b->running != r->confirmed || b->running >= 2)) {
+        st = PICOSUIT_E_STATE; /* only keys, and it does not run: repair it first */
+    }
     if (st == PICOSUIT_OK && boot_is_tried(r)) {
         st = boot_drop(b);
     }
@@ -6997,17 +7024,16 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
         return st;
     }
     r->sequence = p->sequence;
-    if (b->running < 2 && b->running != r->confirmed) {
-        boot_swap(r,
-                  b->running); /* the fallback runs: it is what there is to go back to */
-    }
-    if (p->limit != 0) {
-        boot_copy(r->other_digest, p->digest);
-    } else { /* only keys: what is confirmed is to run with them */
+    if (p->limit == 0) { /* only keys: what is confirmed is to run with them */
         b->slot = r->confirmed;
+    } else {
+        if (b->running < 2 && b->running != r->confirmed) {
+            boot_swap(r, b->running); /* the fallback: what there is to go back to */
+        }
+        boot_copy(r->other_digest, p->digest);
     }
     r->slot = b->slot;
-    return b->slot < 2 ? PICOSUIT_OK : PICOSUIT_E_STATE;
+    return st;
 }
 
 /* What looks installed, but is not good: the next attempt starts over. */
@@ -7170,26 +7196,22 @@ static void boot_put_maybe(put_writer *w, uint64_t val, int is_there) {
 }
 
 /* The running image as it lies in flash: {0: identifier, 3: digest, 14: size}. */
-static B_NOINLINE int boot_put_claims(const picosuit_boot *b, put_writer *w) {
+static B_NOINLINE int boot_put_claims(const picosuit_boot *b, const boot_head *h,
+                                      put_writer *w) {
     uint32_t off = b->flash->slot[b->running & 1u];
     picosuit_sha256_ctx sha;
     uint8_t digest[32];
-    boot_head h;
     int st = PICOSUIT_E_PLATFORM;
 
-    st = boot_head_read(b, b->running, &h);
-    if (st != PICOSUIT_OK) {
-        return st;
-    }
     sha256_init(&sha);
-    st = boot_walk(b, &sha, off, off + h.image_len);
+    st = boot_walk(b, &sha, off, off + h->image_len);
     sha256_final(&sha, digest);
     put_bytes(w, (const uint8_t *)"\xa3\x00", 2);
     put_bytes(w, b->flash->component, b->flash->component_len);
     put_bytes(w, (const uint8_t *)"\x03\x58\x24\x82\x2f\x58\x20", 7);
     put_bytes(w, digest, 32);
     put_head(w, CBOR_UINT, 14);
-    put_head(w, CBOR_UINT, h.image_len);
+    put_head(w, CBOR_UINT, h->image_len);
     return st;
 }
 
@@ -7223,30 +7245,34 @@ int picosuit_boot_report(const picosuit_boot *b, uint8_t *buf, size_t cap, size_
 #if PICOSUIT_WITH_REPORT
     const picosuit_boot_record *r = &b->rec;
     uint8_t id[BOOT_IDENTITY];
+    boot_head h;
     put_writer w;
+    uint32_t has_claims = 0;
     int st = PICOSUIT_OK;
 
     *len = 0;
     put_start(&w, buf, cap, 0);
     put_bytes(&w, (const uint8_t *)"\xa4\x03", 2);
-    put_head(&w, CBOR_ARRAY, b->running < 2);
-    if (b->running < 2) {
-        st = boot_put_claims(b, &w);
+    st = boot_head_read(b, b->running, &h);
+    has_claims = st == PICOSUIT_OK;
+    put_head(&w, CBOR_ARRAY, has_claims);
+    memset(id, 0, sizeof id);
+    if (has_claims) {
+        st = boot_put_claims(b, &h, &w);
         if (st == PICOSUIT_OK) {
             st = boot_read(b, boot_area(b, b->running), id, sizeof id);
         }
     }
-    if (st != PICOSUIT_OK) {
+    if (st == PICOSUIT_E_PLATFORM) {
         return st;
     }
     put_head(&w, CBOR_UINT, 4);
     boot_put_result(r, &w);
     put_bytes(&w, (const uint8_t *)"\x18\x63\x82\x60\x82\x2f", 6);
     put_string(&w, CBOR_BSTR, id,
-               b->running < 2 && memcmp(id,
-                                        b->running == r->confirmed ? r->confirmed_digest
-                                                                   : r->other_digest,
-                                        16) == 0
+               has_claims &&
+                       boot_same(id, b->running == r->confirmed ? r->confirmed_digest
+                                                                : r->other_digest)
                    ? sizeof id
                    : 0);
     boot_put_state(b, &w);
