@@ -204,6 +204,9 @@ static int model_read(void *dev, uint32_t off, uint8_t *buf, size_t cap) {
         return BOOTDEV_FAIL;
     }
     memcpy(buf, d->c.cell + off, cap);
+    if (d->reads == d->flip_at && cap > 0) {
+        buf[cap * d->flip_where / 8] ^= 0x04;
+    }
     return 0;
 }
 
@@ -530,7 +533,7 @@ void bootdev_new(bootdev *d, unsigned geometry) {
 }
 
 void bootdev_quiet(bootdev *d) {
-    d->fail_at = d->read_fail_at = d->again_at = d->call_fail_at = 0;
+    d->fail_at = d->read_fail_at = d->again_at = d->call_fail_at = d->flip_at = 0;
     d->fail_kind = d->fail_on = d->read_fail_on = d->again_each = 0;
     d->ops = d->erases = d->writes = d->reads = d->calls = d->agains = d->commits = 0;
     memset(d->by, 0, sizeof d->by);

@@ -97,6 +97,8 @@ typedef struct {
     unsigned read_fail_at; /* this read says that it failed */
     int read_fail_on;      /* all after it, too */
     unsigned again_at;     /* this call of the platform answers AGAIN */
+    unsigned flip_at;      /* one bit of this read is wrong */
+    unsigned flip_where;   /* in this eighth of it */
     unsigned call_fail_at; /* this call of the platform fails */
     int again_each;        /* every call answers AGAIN first */
     int is_lost;           /* a key-set page was: another set may come into force */

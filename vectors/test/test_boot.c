@@ -325,6 +325,12 @@ static void j10(void) {
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     again(PICOSUIT_NO_SLOT);
     bootdev_install(&d, "v4");
+    TEST("test_boot_factory_floor_equal_to_the_confirmed");
+    bootdev_factory(&d, 0, "v2");
+    d.flash.floor = 2;
+    EXPECT_INT(bootdev_update(&d, "v2x"), PICOSUIT_E_ROLLBACK);
+    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
+    EXPECT_INT(d.ops, 0);
     TEST("test_boot_j10_no_floor_accepts_0");
     bootdev_new(&d, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
@@ -477,6 +483,11 @@ static void rejected(void) {
         EXPECT_INT(e->code, PICOSUIT_E_REJECTED);
         EXPECT_INT(d.sent->data[e->offset], 2); /* the sequence number */
     }
+    TEST("test_boot_rejected_is_no_fallback");
+    save();
+    d.c.cell[d.flash.slot[d.b.running]] ^= 1;
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
+    again(0);
     TEST("test_boot_after_a_rejection_the_next_one_is_installed");
     bootdev_install(&d, "v3");
     EXPECT_INT(d.b.rec.has_rejected, 1);
@@ -665,6 +676,15 @@ static void same_image(void) {
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     bootdev_install(&d, "v3same");
     EXPECT_INT(d.b.rec.floor, 3);
+    TEST("test_boot_identity_after_a_resumed_transfer");
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_transfer(&d, "v2"), PICOSUIT_OK);
+    bootdev_wake(&d, d.b.running);
+    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
+    EXPECT_MEM(d.c.cell + bootdev_manifest(&d, d.b.running ^ 1u), d.b.rec.other_digest,
+               16);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
     TEST("test_boot_image_that_ends_as_if_erased");
     bootdev_factory(&d, 0, "v1");
     bootdev_install(&d, "v3last");
