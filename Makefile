@@ -138,11 +138,14 @@ work: ## work buffer of the updates that targets.csv names
 cycles: ## cycles and painted stack of the primitives, on Cortex-M0 under QEMU
 	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/cycles.py
 
-asm-check: asm-check-sym ## assembly against its C twins, under QEMU
+asm-check: asm-check-sym asm-check-field ## assembly against its C twins, under QEMU
 
-.PHONY: asm-check asm-check-sym
+.PHONY: asm-check asm-check-sym asm-check-field
 asm-check-sym:
 	@O=$(O) CLANG="$(CLANG)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/sym_check.py
+
+asm-check-field:
+	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/asm_check.py
 
 targets: ## demanded figures that are missed
 	@O=$(O) $(PYTHON) bench/targets.py list

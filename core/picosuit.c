@@ -1218,9 +1218,20 @@ int picosuit_aes128_unwrap(uint8_t *out, const uint8_t kek[16], const uint8_t *d
 
 /* Little-endian limbs. Between functions v[15] <= 0x8001, so that the value is below
  * 2^255 + 2^241 [bound A]; products take all values below 2^256. */
-typedef struct {
+typedef union {
     uint16_t v[16];
+    uint32_t word; /* aligns, for the assembly */
 } fe;
+
+#define FE_ASM (PICOSUIT_ASM && PICOSUIT_FIELD_32)
+#if FE_ASM
+#if defined(__clang__)
+#define FE_NAKED __attribute__((naked, noinline, used))
+#else
+#define FE_NAKED __attribute__((naked, noipa, used))
+#endif
+#define FE_UNUSED __attribute__((unused)) /* by name: they are in r0 .. r2 */
+#endif
 
 /* Unrolled, since a small part spends as long on a loop as on the limb. */
 #define FE_15(STEP)                                                                      \
@@ -1234,6 +1245,45 @@ typedef struct {
     limb = (uint16_t)c;                                                                  \
     c >>= 16;
 
+#if FE_ASM
+/* clang-format off */
+/* Shared by both: sum or difference of words 0 .. 6 of [r1] and [r2], then 19 * q in lr
+ * (r0 keeps its sign), and the top word in r12 without q * 2^255. */
+#define FE_WORDS(op)                                                                     \
+    "mov r12, r3; movs r4, #19; muls r5, r4; mov lr, r5; ldr r0, [r1, #24]\n"            \
+    "push {r0}; ldm r1, {r1, r3, r4, r5, r6, r7}; ldr r0, [r2]; " op "s r1, r0\n"
+#define FE_WORDS_ON(op)                                                                  \
+    "ldr r0, [r2, #4]; " op " r3, r0; ldr r0, [r2, #8]; " op " r4, r0\n"                 \
+    "ldr r0, [r2, #12]; " op " r5, r0; ldr r0, [r2, #16]; " op " r6, r0\n"               \
+    "ldr r0, [r2, #20]; " op " r7, r0; ldr r0, [r2, #24]; ldr r2, [sp]; " op " r2, r0\n"
+#define FE_WORDS_END                                                                     \
+    "add r12, r0; mov r0, lr; mov lr, r2; ldr r2, [sp, #4]; adds r1, r0\n"               \
+    "rev16 r0, r0; sxtb r0, r0; adcs r3, r0; adcs r4, r0; adcs r5, r0; adcs r6, r0\n"    \
+    "adcs r7, r0; stm r2!, {r1, r3, r4, r5, r6, r7}; mov r1, lr; adcs r1, r0\n"          \
+    "mov r3, r12; adcs r3, r0; stm r2!, {r1, r3}; add sp, #8; pop {r4, r5, r6, r7, pc}\n"
+
+/* As the C twin. q = 0 .. 2 is what the top words have above bit 31. */
+FE_NAKED static void fe_add(FE_UNUSED fe *r, FE_UNUSED const fe *a,
+                            FE_UNUSED const fe *b) {
+    __asm__(".syntax unified\n"
+            "push {r0, r4, r5, r6, r7, lr}; ldr r3, [r1, #28]; ldr r4, [r2, #28]\n"
+            "movs r5, #0; adds r3, r4; adcs r5, r5; lsls r3, r3, #1; adcs r5, r5\n"
+            "lsrs r3, r3, #1\n" FE_WORDS("add") FE_WORDS_ON("adcs")
+            "movs r0, #0; adcs r0, r0\n" FE_WORDS_END);
+}
+
+/* q = -2 .. 1 leaves a top word of 2 .. 2^31 + 1, so that neither the borrow into it nor
+ * 19 q makes the result negative. */
+FE_NAKED static void fe_sub(FE_UNUSED fe *r, FE_UNUSED const fe *a,
+                            FE_UNUSED const fe *b) {
+    __asm__(".syntax unified\n"
+            "push {r0, r4, r5, r6, r7, lr}; ldr r3, [r1, #28]; ldr r4, [r2, #28]\n"
+            "movs r6, #0; subs r3, r4; sbcs r5, r5; subs r3, #2; sbcs r5, r6\n"
+            "lsls r3, r3, #1; adcs r5, r5; lsrs r3, r3, #1; adds r3, #2\n"
+            FE_WORDS("sub") FE_WORDS_ON("sbcs") "sbcs r0, r0\n" FE_WORDS_END);
+}
+/* clang-format on */
+#else
 /* The top limb of a sum is known but for the carry into it. So what is above bit 255 is
  * taken from it first and comes back as 19 times that much at the bottom, and one pass is
  * enough: carries of at most 2 then leave v[15] <= 0x8001. */
@@ -1261,6 +1311,7 @@ static void fe_sub(fe *r, const fe *a, const fe *b) {
     FE_15(FE_SUB)
     r->v[15] = (uint16_t)((top & 0x7fff) + c);
 }
+#endif
 
 /* r = z + c * 2^256, c < 2^22, brought below bound A: afterwards v[15] <= 0x8000. */
 #define FE_FOLD(i)                                                                       \
@@ -1273,6 +1324,222 @@ static void fe_fold(fe *r, const uint16_t z[16], uint32_t c) {
     FE_15(FE_FOLD)
     r->v[15] = (uint16_t)((top & 0x7fff) + c);
 }
+
+#if FE_ASM
+/* clang-format off */
+/* Thumb-1 has a 32-bit product only, of which one operand is lost, and eight registers
+ * that it can compute with. What helps: MULS, moves, loads and UXTH leave the carry
+ * alone. So products of 16 by 16 bits whose places differ by 32 bits make a row that one
+ * chain of ADCS adds; rows at odd places (16 bits higher) are gathered apart and shifted
+ * once. A product of 128 bits takes 64 such products; one of 256 bits takes three of
+ * those (Karatsuba), a square likewise. Arguments may be any number below 2^256; results
+ * keep bound A. No branch and no address depends on data.
+ *
+ * The frame of fe_mul and fe_sq, which fe_close ends, in bytes from sp:
+ *    0  scratch of the 128-bit product
+ *   52  low product, 84 high product: together the 16 words of the result
+ *  116  product of the differences
+ *  148  address of r, 152 of a, 156 of b, later the sign of the product at 116 */
+#define FE_ENTER                                                                         \
+    ".syntax unified\n"                                                                  \
+    "push {r4, r5, r6, r7, lr}; mov r4, r8; mov r5, r9; mov r6, r10; mov r7, r11\n"      \
+    "push {r4, r5, r6, r7}; push {r0, r1, r2}; sub sp, #148\n"
+
+/* |low - high| of the four-word halves at r1 to r5!; r7 = all ones if negative. */
+#define FE_DIFF                                                                          \
+    "ldm r1!, {r2, r3, r4}; ldm r1!, {r5}\n"                                             \
+    "ldr r6, [r1]; subs r2, r6; ldr r6, [r1, #4]; sbcs r3, r6\n"                         \
+    "ldr r6, [r1, #8]; sbcs r4, r6; ldr r6, [r1, #12]; sbcs r5, r6; sbcs r7, r7\n"       \
+    "eors r2, r7; eors r3, r7; eors r4, r7; eors r5, r7\n"                               \
+    "subs r2, r7; sbcs r3, r7; sbcs r4, r7; sbcs r5, r7\n"
+
+#define FE_ADD_AT(op, w, at) "ldr r5, [" at "]; " op " " w ", r5\n"
+#define FE_SIGNED_AT(op, w, at) "ldr r5, [" at "]; eors r5, r7; " op " " w ", r5\n"
+#define FE_CARRY_TO_R6 "movs r5, #0; adcs r6, r5\n"
+
+/* r2 + 38 * r4 + r3 -> r3, above it r2; r6 = 0, r7 = 38. 38 * 2^16 + r2 < 2^22. */
+#define FE_TIMES_38                                                                      \
+    "lsrs r5, r4, #16; muls r5, r7; uxth r4, r4; muls r4, r7; adds r4, r2\n"             \
+    "lsrs r2, r5, #16; lsls r5, r5, #16; adds r3, r4; adcs r2, r6; adds r3, r5\n"        \
+    "adcs r2, r6\n"
+#define FE_WORD_38 "ldr r4, [r0, #32]; ldm r0!, {r3}\n" FE_TIMES_38 "stm r1!, {r3}\n"
+
+/* With l, h, m the products at 52, 84, 116 and w = l[4..7] + h[0..3]: the words of the
+ * product are l[0..3], w + l[0..3] + m[0..3], w + h[4..7] + m[4..7], h[4..7], where m has
+ * its sign. Then 2^256 = 38; the top word is known but for the carry into it, so what is
+ * above bit 255 goes in at the bottom at once, as in fe_add. */
+FE_NAKED static void fe_close(void) {
+    __asm__(".syntax unified\n"
+            "add r0, sp, #68; ldm r0!, {r1, r2, r3, r4}\n" /* w, its carry in r6 */
+            FE_ADD_AT("adds", "r1", "r0") FE_ADD_AT("adcs", "r2", "r0, #4")
+            FE_ADD_AT("adcs", "r3", "r0, #8") FE_ADD_AT("adcs", "r4", "r0, #12")
+            "movs r6, #0; adcs r6, r6; mov r9, r6; stm r0!, {r1, r2, r3, r4}\n"
+            FE_ADD_AT("adds", "r1", "sp, #52") FE_ADD_AT("adcs", "r2", "sp, #56")
+            FE_ADD_AT("adcs", "r3", "sp, #60") FE_ADD_AT("adcs", "r4", "sp, #64")
+            FE_CARRY_TO_R6
+            "ldr r7, [sp, #156]; lsrs r5, r7, #1\n" /* carry 1 if -m */
+            FE_SIGNED_AT("adcs", "r1", "sp, #116") FE_SIGNED_AT("adcs", "r2", "sp, #120")
+            FE_SIGNED_AT("adcs", "r3", "sp, #124") FE_SIGNED_AT("adcs", "r4", "sp, #128")
+            FE_CARRY_TO_R6
+            "str r1, [sp, #68]; str r2, [sp, #72]; str r3, [sp, #76]; str r4, [sp, #80]\n"
+            "subs r0, #16; ldm r0!, {r1, r2, r3, r4}\n"
+            "movs r5, #0; adds r1, r6; adcs r2, r5; adcs r3, r5; adcs r4, r5\n"
+            "movs r6, #0; adcs r6, r6\n"
+            FE_ADD_AT("adds", "r1", "r0") FE_ADD_AT("adcs", "r2", "r0, #4")
+            FE_ADD_AT("adcs", "r3", "r0, #8") FE_ADD_AT("adcs", "r4", "r0, #12")
+            FE_CARRY_TO_R6
+            "ldr r5, [sp, #132]; eors r5, r7; adds r1, r5\n"
+            FE_SIGNED_AT("adcs", "r2", "sp, #136") FE_SIGNED_AT("adcs", "r3", "sp, #140")
+            FE_SIGNED_AT("adcs", "r4", "sp, #144")
+            FE_CARRY_TO_R6
+            "mov r5, r9; adds r6, r5; adds r6, r7\n" /* -1 .. 4 */
+            "subs r0, #16; stm r0!, {r1, r2, r3, r4}; ldm r0!, {r1, r2, r3, r4}\n"
+            "asrs r5, r6, #31; adds r1, r6; adcs r2, r5; adcs r3, r5; adcs r4, r5\n"
+            "subs r0, #16; stm r0!, {r1, r2, r3}\n"
+            "movs r6, #0; movs r7, #38; movs r2, #0; ldr r3, [sp, #80]\n"
+            FE_TIMES_38
+            "lsls r3, r3, #1; adcs r2, r2; lsrs r3, r3, #1; mov r8, r3\n"
+            "movs r3, #19; muls r2, r3; add r0, sp, #52; ldr r1, [sp, #148]\n"
+            FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38
+            "mov r3, r8; adds r3, r2; str r3, [r1]\n"
+            "add sp, #160; pop {r4, r5, r6, r7}; mov r8, r4; mov r9, r5; mov r10, r6\n"
+            "mov r11, r7; pop {r4, r5, r6, r7, pc}");
+}
+
+/* Halves of y: 0 .. 5 in registers, 6 and 7 on the stack. x is read half by half to r6;
+ * w0 .. w7 of a row sum are in r0 .. r4 in turn. */
+#define FE_Y0(t) "mov " t ", r8\n"
+#define FE_Y1(t) "mov " t ", r9\n"
+#define FE_Y2(t) "mov " t ", r10\n"
+#define FE_Y3(t) "mov " t ", r11\n"
+#define FE_Y4(t) "mov " t ", r12\n"
+#define FE_Y5(t) "mov " t ", lr\n"
+#define FE_Y6(t) "ldr " t ", [sp, #8]\n"
+#define FE_Y7(t) "ldr " t ", [sp, #12]\n"
+#define FE_MAC(op, w, y) y("r5") "muls r5, r6; " op " " w ", r5\n"
+#define FE_FIRST(w, y) y(w) "muls " w ", r6\n"
+#define FE_MACS(x, w0, w1, w2, w3, y0, y1, y2, y3)                                       \
+    "ldrh r6, [r7, #2 * " x "]\n" FE_MAC("adds", w0, y0) FE_MAC("adcs", w1, y1)          \
+        FE_MAC("adcs", w2, y2) FE_MAC("adcs", w3, y3)
+#define FE_EVEN(x, w0, w1, w2, w3)                                                       \
+    FE_MACS(x, w0, w1, w2, w3, FE_Y0, FE_Y2, FE_Y4, FE_Y6)
+#define FE_ODD(x, w0, w1, w2, w3)                                                        \
+    FE_MACS(x, w0, w1, w2, w3, FE_Y1, FE_Y3, FE_Y5, FE_Y7)
+#define FE_KEEP(w, at, next)                                                             \
+    "movs " next ", #0; adcs " next ", " next "; str " w ", [sp, #" at "]\n"
+#define FE_SHIFT(w, below)                                                               \
+    "lsls " w ", " w ", #16; lsrs r5, " below ", #16; orrs " w ", r5\n"
+#define FE_PLUS(op, w, at) "ldr r4, [sp, #" at "]; " op " " w ", r4\n"
+
+/* Eight words at r5 = four words at r7 * four words at r6. E, the row sum of the even
+ * places, goes to the scratch at 16, words 0 .. 2 of the odd places to 48; word 3 .. 7 of
+ * those end in r0 .. r4. Row sums below a new word never reach beyond it: two rows
+ * carry at most 1 into it, and a product is below 2^32 - 2^17 + 2. */
+#define FE_PRODUCT_128                                                                   \
+    "push {r5, lr}; ldm r6!, {r0, r1, r2, r3}\n"                                         \
+    "uxth r4, r0; mov r8, r4; lsrs r0, r0, #16; mov r9, r0\n"                            \
+    "uxth r4, r1; mov r10, r4; lsrs r1, r1, #16; mov r11, r1\n"                          \
+    "uxth r4, r2; mov r12, r4; lsrs r2, r2, #16; mov lr, r2\n"                           \
+    "uxth r4, r3; str r4, [sp, #8]; lsrs r3, r3, #16; str r3, [sp, #12]\n"               \
+    "ldrh r6, [r7]\n"                                                                    \
+    FE_FIRST("r0", FE_Y0) FE_FIRST("r1", FE_Y2) FE_FIRST("r2", FE_Y4)                    \
+    FE_FIRST("r3", FE_Y6) "str r0, [sp, #16]; movs r4, #0\n"                             \
+    FE_ODD("1", "r1", "r2", "r3", "r4")                                                  \
+    FE_EVEN("2", "r1", "r2", "r3", "r4") FE_KEEP("r1", "20", "r0")                       \
+    FE_ODD("3", "r2", "r3", "r4", "r0")                                                  \
+    FE_EVEN("4", "r2", "r3", "r4", "r0") FE_KEEP("r2", "24", "r1")                       \
+    FE_ODD("5", "r3", "r4", "r0", "r1")                                                  \
+    FE_EVEN("6", "r3", "r4", "r0", "r1") FE_KEEP("r3", "28", "r2")                       \
+    FE_ODD("7", "r4", "r0", "r1", "r2")                                                  \
+    "str r4, [sp, #32]; str r0, [sp, #36]; str r1, [sp, #40]; str r2, [sp, #44]\n"       \
+    "ldrh r6, [r7]\n"                                                                    \
+    FE_FIRST("r2", FE_Y1) FE_FIRST("r3", FE_Y3) FE_FIRST("r4", FE_Y5)                    \
+    FE_FIRST("r0", FE_Y7)                                                                \
+    FE_EVEN("1", "r2", "r3", "r4", "r0") FE_KEEP("r2", "48", "r1")                       \
+    FE_ODD("2", "r3", "r4", "r0", "r1")                                                  \
+    FE_EVEN("3", "r3", "r4", "r0", "r1") FE_KEEP("r3", "52", "r2")                       \
+    FE_ODD("4", "r4", "r0", "r1", "r2")                                                  \
+    FE_EVEN("5", "r4", "r0", "r1", "r2") FE_KEEP("r4", "56", "r3")                       \
+    FE_ODD("6", "r0", "r1", "r2", "r3")                                                  \
+    FE_EVEN("7", "r0", "r1", "r2", "r3") "movs r4, #0; adcs r4, r4\n"                    \
+    FE_SHIFT("r4", "r3") FE_SHIFT("r3", "r2") FE_SHIFT("r2", "r1") FE_SHIFT("r1", "r0")  \
+    "mov r8, r4; ldr r7, [sp, #56]; ldr r6, [sp, #52]\n"                                 \
+    FE_SHIFT("r0", "r7") FE_SHIFT("r7", "r6")                                            \
+    "ldr r4, [sp, #48]\n" FE_SHIFT("r6", "r4") "lsls r5, r4, #16\n"                      \
+    FE_PLUS("adds", "r5", "16") FE_PLUS("adcs", "r6", "20") FE_PLUS("adcs", "r7", "24")  \
+    FE_PLUS("adcs", "r0", "28") FE_PLUS("adcs", "r1", "32") FE_PLUS("adcs", "r2", "36")  \
+    FE_PLUS("adcs", "r3", "40") "mov r9, r7; mov r7, r8\n" FE_PLUS("adcs", "r7", "44")   \
+    "pop {r4}; stm r4!, {r5, r6}; mov r5, r9; stm r4!, {r5}\n"                           \
+    "stm r4!, {r0, r1, r2, r3, r7}; pop {pc}\n"
+
+/* r = a * b */
+FE_NAKED static void fe_mul(FE_UNUSED fe *r, FE_UNUSED const fe *a,
+                            FE_UNUSED const fe *b) {
+    __asm__(FE_ENTER
+            "mov r7, r1; mov r6, r2; add r5, sp, #52; bl 1f\n"
+            "ldr r7, [sp, #152]; ldr r6, [sp, #156]; adds r7, #16; adds r6, #16\n"
+            "add r5, sp, #84; bl 1f\n"
+            "ldr r1, [sp, #152]\n" FE_DIFF
+            "add r0, sp, #116; stm r0!, {r2, r3, r4, r5}; mov r8, r7\n"
+            "ldr r1, [sp, #156]\n" FE_DIFF
+            "stm r0!, {r2, r3, r4, r5}; mov r6, r8; eors r7, r6; mvns r7, r7\n"
+            "str r7, [sp, #156]\n" /* - (a low - a high) (b low - b high) */
+            "add r7, sp, #116; add r6, sp, #132; add r5, sp, #116; bl 1f\n"
+            "bl fe_close\n"
+            "1:" FE_PRODUCT_128);
+}
+
+/* r1 : r0 squared to r9, r3, r4, r5: a^2 + 2^64 b^2 + 2^33 a b, products of halves. */
+#define FE_SQUARE_64                                                                     \
+    "uxth r2, r0; lsrs r3, r0, #16; mov r4, r2; muls r4, r3; muls r2, r2\n"              \
+    "muls r3, r3; lsls r5, r4, #17; lsrs r4, r4, #15; adds r2, r5; adcs r3, r4\n"        \
+    "uxth r4, r1; lsrs r5, r1, #16; mov r6, r4; muls r6, r5; muls r4, r4\n"              \
+    "muls r5, r5; lsls r7, r6, #17; lsrs r6, r6, #15; adds r4, r7; adcs r5, r6\n"        \
+    "mov r9, r2; uxth r6, r0; lsrs r0, r0, #16; lsrs r7, r1, #16; uxth r1, r1\n"         \
+    "mov r2, r6; muls r6, r1; muls r1, r0; muls r0, r7; muls r7, r2\n"                   \
+    "lsls r2, r1, #16; lsrs r1, r1, #16; adds r6, r2; adcs r0, r1\n"                     \
+    "lsls r2, r7, #16; lsrs r7, r7, #16; adds r6, r2; adcs r0, r7\n"                     \
+    "movs r2, #0; adds r3, r6; adcs r4, r0; adcs r5, r2; adds r3, r6; adcs r4, r0\n"     \
+    "adcs r5, r2\n"
+
+/* Eight words at r10 = square of the four words at r11: as fe_close does it, the square
+ * of the difference with a minus always. Scratch: low square at 4, high square at 20. */
+#define FE_SQUARE_128                                                                    \
+    "push {lr}; mov r7, r11; ldm r7!, {r0, r1}\n" FE_SQUARE_64                           \
+    "mov r2, r9; add r0, sp, #4; stm r0!, {r2, r3, r4, r5}\n"                            \
+    "mov r7, r11; ldr r0, [r7, #8]; ldr r1, [r7, #12]\n" FE_SQUARE_64                    \
+    "mov r2, r9; add r0, sp, #20; stm r0!, {r2, r3, r4, r5}\n"                           \
+    "mov r7, r11; ldm r7!, {r0, r1, r2, r3}; subs r0, r2; sbcs r1, r3; sbcs r4, r4\n"    \
+    "eors r0, r4; eors r1, r4; subs r0, r4; sbcs r1, r4\n" FE_SQUARE_64                  \
+    "add r7, sp, #12; ldm r7!, {r0, r1, r2, r6}\n" /* w, its carry in r6 */              \
+    "adds r0, r2; adcs r1, r6; movs r6, #0; adcs r6, r6\n"                               \
+    "mov r12, r0; mov lr, r1; mov r8, r6; mov r11, r3\n"                                 \
+    "ldr r2, [sp, #4]; adds r0, r2; ldr r3, [sp, #8]; adcs r1, r3\n"                     \
+    "movs r7, #0; adcs r6, r7\n"                                                         \
+    "mov r7, r9; subs r0, r7; mov r7, r11; sbcs r1, r7; sbcs r7, r7; adds r6, r7\n"      \
+    "mov r7, r10; stm r7!, {r2, r3}; stm r7!, {r0, r1}; mov r10, r7\n"                   \
+    "mov r0, r12; mov r1, lr; asrs r7, r6, #31; adds r0, r6; adcs r1, r7\n"              \
+    "movs r6, #0; adcs r7, r6; mov r6, r8; adds r6, r7\n"                                \
+    "movs r7, #0; ldr r2, [sp, #28]; adds r0, r2; ldr r3, [sp, #32]; adcs r1, r3\n"      \
+    "adcs r6, r7; subs r0, r4; sbcs r1, r5; sbcs r7, r7; adds r6, r7\n"                  \
+    "asrs r7, r6, #31; adds r2, r6; adcs r3, r7\n"                                       \
+    "mov r7, r10; stm r7!, {r0, r1, r2, r3}; pop {pc}\n"
+
+/* r = a * a */
+FE_NAKED static void fe_sq(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
+    __asm__(FE_ENTER
+            "mov r11, r1; add r5, sp, #52; mov r10, r5; bl 1f\n"
+            "ldr r7, [sp, #152]; adds r7, #16; mov r11, r7; add r5, sp, #84\n"
+            "mov r10, r5; bl 1f\n"
+            "ldr r1, [sp, #152]\n" FE_DIFF
+            "add r0, sp, #116; mov r11, r0; mov r10, r0; stm r0!, {r2, r3, r4, r5}\n"
+            "bl 1f\n"
+            "movs r0, #0; mvns r0, r0; str r0, [sp, #156]\n"
+            "bl fe_close\n"
+            "1:" FE_SQUARE_128);
+}
+/* clang-format on */
+#else /* C twins */
 
 /* z = x * y, row by row, as by hand: x * y + limb + carry is at most 2^32 - 1 if all are
  * 16 bits. A function of its own: where z might be y, compilers do not fetch all of y
@@ -1296,7 +1563,8 @@ static B_NOINLINE void fe_product(uint16_t z[32], const uint16_t *x, const uint1
 /* The same for x = y. The products of different limbs occur twice: row i starts at limb
  * i + 1, and fe_sq doubles. */
 #define FE_ROW_FROM(i)                                                                   \
-    case i: FE_ROW((i) + 1) B_FALLTHROUGH;
+    case i:                                                                              \
+        FE_ROW((i) + 1) B_FALLTHROUGH;
 
 static B_NOINLINE void fe_product_half(uint16_t z[32], const uint16_t *y) {
     FE_15(FE_ZERO)
@@ -1352,6 +1620,7 @@ static void fe_sq(fe *r, const fe *a) {
     fe_product_half(z, a->v);
     fe_reduce_half(r, z, a->v);
 }
+#endif
 
 /* 32 bytes, little-endian; bit 255 is ignored. */
 static void fe_load(fe *r, const uint8_t b[32]) {
@@ -1384,6 +1653,40 @@ static void fe_small(fe *r, unsigned x) { /* x < 2^16 */
 }
 
 #if B_WITH_CIPHERS
+#if FE_ASM
+/* clang-format off */
+/* Word r3 times 121665 = 2^16 + 0xdb41 (r6) plus r2: word r3, above it r2 < 2^17 - 2^13.
+ * 0xdb41 * 0xffff leaves room for r2, at first 19 * 2^18, and for a half of the word. */
+#define FE_TIMES_A24                                                                     \
+    "lsrs r4, r3, #16; uxth r3, r3; movs r5, r4; muls r5, r6; adds r5, r3\n"             \
+    "muls r3, r6; adds r3, r2; lsrs r2, r5, #16; lsls r5, r5, #16; adds r3, r5\n"        \
+    "adcs r2, r4\n"
+#define FE_WORD_A24 "ldm r1!, {r3}\n" FE_TIMES_A24 "stm r0!, {r3}\n"
+
+/* a * 121665; the top word first, as in fe_close. */
+FE_NAKED static void fe_mul_a24(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
+    __asm__(".syntax unified\n"
+            "push {r4, r5, r6, r7, lr}; movs r6, #0xdb; lsls r6, r6, #8; adds r6, #0x41\n"
+            "ldr r3, [r1, #28]; movs r2, #0\n" FE_TIMES_A24
+            "lsls r3, r3, #1; adcs r2, r2; lsrs r7, r3, #1; movs r3, #19; muls r2, r3\n"
+            FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24
+            FE_WORD_A24 "adds r7, r2; str r7, [r0]; pop {r4, r5, r6, r7, pc}");
+}
+
+#define FE_SWAP_AT(at)                                                                   \
+    "ldr r3, [r0, #" at "]; ldr r4, [r1, #" at "]; movs r5, r3; eors r5, r4\n"           \
+    "ands r5, r2; eors r3, r5; eors r4, r5\n"                                            \
+    "str r3, [r0, #" at "]; str r4, [r1, #" at "]\n"
+
+FE_NAKED static void fe_swap(FE_UNUSED fe *a, FE_UNUSED fe *b, FE_UNUSED uint32_t mask) {
+    __asm__(".syntax unified\n"
+            "push {r4, r5, lr}\n"
+            FE_SWAP_AT("0") FE_SWAP_AT("4") FE_SWAP_AT("8") FE_SWAP_AT("12")
+            FE_SWAP_AT("16") FE_SWAP_AT("20") FE_SWAP_AT("24") FE_SWAP_AT("28")
+            "pop {r4, r5, pc}");
+}
+/* clang-format on */
+#else
 /* a * 121665, which is 2^16 + 56129: one product and the limb below. c stays below 2^17,
  * and 56129 * (2^16 - 1) + 2^16 + 2^17 < 2^32. */
 static void fe_mul_a24(fe *r, const fe *a) {
@@ -1405,6 +1708,7 @@ static void fe_swap(fe *a, fe *b, uint32_t mask) {
         b->v[i] ^= t;
     }
 }
+#endif
 #endif
 
 #else /* 64 bits */
