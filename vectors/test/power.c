@@ -125,8 +125,22 @@ void add_legal(uint64_t tuple) {
 
 /* -- the search -- */
 
-static uint32_t replay[2 * MAX_EVENTS];
+/* What a violation has printed: operation (or point of a reset), letter, view. */
+static struct {
+    uint32_t op;
+    char what;
+    uint8_t view;
+} replay[MAX_EVENTS];
 static int replay_n, replay_at;
+
+static int is_replayed(char what, uint32_t op) {
+    int is_next = replay_at < replay_n && replay[replay_at].what == what &&
+                  replay[replay_at].op == op;
+
+    replay_at += is_next;
+    return is_next;
+}
+
 static uint64_t random_state;
 
 uint32_t random_below(uint32_t n) {
@@ -198,11 +212,7 @@ static uint32_t one_view(void) {
     if (cfg->mode == MODE_RANDOM) {
         return random_below(machine_views(m));
     }
-    if (m->n_regions > 0 && replay_at < replay_n) {
-        replay_at++;
-        return replay[2 * replay_at - 1];
-    }
-    return 0;
+    return is_replayed('v', m->ops) ? replay[replay_at - 1].view : 0;
 }
 
 /* From power-on until the script is at its end. */
@@ -277,28 +287,34 @@ static int is_cut_here(unsigned kind, uint32_t at) {
 
 static uint32_t random_op; /* operation that will be cut, 0: none */
 
-static void single_cut(unsigned kind, uint32_t at, const uint8_t *data) {
+/* The way in which the one run of this mode is cut here, WAYS: it is not. */
+static unsigned single_way(void) {
     unsigned way = 0;
 
     if (cfg->mode == MODE_REPLAY) {
-        if (replay_at == replay_n || replay[2 * replay_at] != m->ops) {
-            return;
+        while (way < WAYS && !is_replayed("ndth"[way], m -> ops)) {
+            way++;
         }
-        way = replay[2 * replay_at + 1];
-        replay_at++;
-    } else {
-        if (random_op == 0 || m->ops < random_op || m->n_regions > 1) {
-            return;
-        }
-        random_op = random_below(4) == 0 ? m->ops + 1 + random_below(40) : 0;
+        return way;
+    }
+    if (random_op == 0 || m->ops < random_op || m->n_regions > 1) {
+        return WAYS;
+    }
+    random_op = random_below(4) == 0 ? m->ops + 1 + random_below(40) : 0;
+    return random_below(cfg->level == 0 ? 2 : WAYS);
+}
+
+static void single_cut(unsigned kind, uint32_t at, const uint8_t *data) {
+    unsigned way = single_way();
+
+    if (way < WAYS) {
         cases++;
-        way = random_below(cfg->level == 0 ? 2 : WAYS);
+        if (verbose) {
+            printf("cut at operation %u\n", m->ops);
+        }
+        explore_child(kind, at, data, way);
+        m->stop = STOP_DONE;
     }
-    if (verbose) {
-        printf("cut at operation %u\n", m->ops);
-    }
-    explore_child(kind, at, data, way);
-    m->stop = STOP_DONE;
 }
 
 void explore_cut(unsigned kind, uint32_t at, const uint8_t *data) {
@@ -321,10 +337,17 @@ void explore_cut(unsigned kind, uint32_t at, const uint8_t *data) {
 void explore_reset(void) {
     int is_free = cfg->mode == MODE_COLLECT || (cfg->mode == MODE_CUT && cfg->resets);
 
-    if (is_free && m->stop == STOP_NO && m->obs.pos >= cfg->from) {
+    m->points++;
+    if (m->stop != STOP_NO) {
+        return;
+    }
+    if (is_free && m->obs.pos >= cfg->from) {
         m->depth += m->depth < NO_LIMIT;
         explore_child(EVENT_RESET, 0, NULL, 0);
         m->depth -= m->depth < NO_LIMIT;
+    } else if (cfg->mode == MODE_REPLAY && is_replayed('r', m->points)) {
+        explore_child(EVENT_RESET, 0, NULL, 0);
+        m->stop = STOP_DONE;
     }
 }
 
@@ -385,13 +408,15 @@ static void fleet(void) {
     }
 }
 
-/* op:way,op:way... as a violation prints it */
+/* 306t,306v0,17r... as a violation prints it */
 static void read_replay(const char *text) {
     while (*text != 0 && replay_n < MAX_EVENTS) {
         char *end;
-        replay[2 * replay_n] = (uint32_t)strtoul(text, &end, 10);
-        replay[2 * replay_n + 1] = *end == ':' ? (uint32_t)strtoul(end + 1, &end, 10) : 0;
-        replay_n++;
+
+        replay[replay_n].op = (uint32_t)strtoul(text, &end, 10);
+        replay[replay_n].what = *end;
+        end += *end != 0;
+        replay[replay_n++].view = (uint8_t)strtoul(end, &end, 10);
         text = *end == ',' ? end + 1 : "";
     }
 }
@@ -494,6 +519,7 @@ int main(int argc, char **argv) {
     if (!device_setup()) {
         return 2;
     }
+    machine_free(m);
     if (devices > 0) {
         fleet();
     } else {

@@ -108,6 +108,7 @@ struct machine {
     uint64_t hash; /* of flash, unstable regions by what they may be */
     observer obs;
     uint32_t ops;       /* flash operations so far */
+    uint32_t points;    /* where a plain reset may come, so far */
     uint32_t boots;     /* in this step since the last cut */
     uint32_t erases;    /* likewise */
     uint32_t view;      /* how unstable regions read at this boot */

@@ -6,26 +6,31 @@
 #include <stdlib.h>
 #include "power.h"
 
-static const char *event_names[] = {"program", "erase", "reset", "view"};
-static const char *way_names[] = {"not", "done", "torn", "half"};
+static const char *event_names[] = {"programmed", "erased"};
+static const char *way_names[] = {"not done", "done", "torn", "half done"};
 
+/* What it takes to repeat it, then the same in words. */
 void print_events(const machine *k) {
     printf("  power %s replay=", cfg->name);
     for (int i = 0; i < k->n_events; i++) {
-        printf("%s%u:%u", i > 0 ? "," : "", k->events[i].op, k->events[i].way);
+        const event *e = &k->events[i];
+        printf("%s%u", i > 0 ? "," : "", e->op);
+        if (e->kind == EVENT_VIEW) {
+            printf("v%u", e->way);
+        } else {
+            printf("%c", e->kind == EVENT_RESET ? 'r' : "ndth"[e->way]);
+        }
     }
     printf("\n");
     for (int i = 0; i < k->n_events; i++) {
         const event *e = &k->events[i];
-        if (e->kind == EVENT_RESET) {
-            continue;
-        }
         if (e->kind == EVENT_VIEW) {
-            printf("    boot after operation %u: unstable cells read in way %u\n", e->op,
-                   e->way);
+            printf("    boot: unstable cells read in way %u\n", e->way);
+        } else if (e->kind == EVENT_RESET) {
+            printf("    plain reset in step %u\n", e->pos);
         } else {
-            printf("    operation %u: %s at 0x%x, %s (step %u)\n", e->op,
-                   event_names[e->kind], e->at, way_names[e->way], e->pos);
+            printf("    cut at operation %u: 0x%x being %s, %s (step %u)\n", e->op, e->at,
+                   event_names[e->kind], way_names[e->way], e->pos);
         }
     }
 }

@@ -133,7 +133,7 @@ void machine_free(machine *k) {
 void machine_event(machine *k, unsigned kind, uint32_t at, unsigned way) {
     if (k->n_events < MAX_EVENTS) {
         event *e = &k->events[k->n_events++];
-        e->op = k->ops;
+        e->op = kind == EVENT_RESET ? k->points : k->ops;
         e->at = at;
         e->kind = (uint8_t)kind;
         e->way = (uint8_t)way;
