@@ -62,6 +62,8 @@ static int reads_erased(const device_slots *s, uint32_t from, uint32_t to) {
 
 void device_slots_reset(device_slots *s) {
     s->phase = PHASE_NEW;
+    s->closed[PICOSUIT_AREA_IMAGE] = 0; /* what is not sealed is fetched again */
+    s->closed[PICOSUIT_AREA_KEYS] = 0;
 }
 
 int device_slots_size(device_slots *s, unsigned area, uint32_t *stored,
@@ -213,7 +215,8 @@ int device_slots_begin(device_slots *s, unsigned area, uint32_t size, const uint
     const picosuit_boot *b = s->boot;
     int st = DEVICE_E_SLOT;
 
-    if (b->rec.phase == PICOSUIT_BOOT_TRY || area > PICOSUIT_AREA_KEYS ||
+    if ((b->rec.phase == PICOSUIT_BOOT_TRY && b->running < 2) ||
+        area > PICOSUIT_AREA_KEYS ||
         (area == PICOSUIT_AREA_IMAGE && (b->slot > 1 || b->slot == b->running))) {
         return st;
     }
