@@ -32,8 +32,7 @@ MUTANTS = [
     ("checksum of records ignored", CORE,
      "r->crc == boot_crc(r) &&", "(BAD || r->crc == boot_crc(r)) &&"),
     ("counter not raised", CORE,
-     "b->rec.counter = r.counter + 1u;",
-     "b->rec.counter = r.counter + !BAD;"),
+     "b->rec.counter++;", "b->rec.counter += !BAD;"),
     ("journal page that reads erased not erased (J2)", CORE,
      "    if (st == PICOSUIT_OK) {\n        st = boot_erase(b, page, page + 1u);\n    }\n"
      "    if (st == PICOSUIT_OK) {\n        st = boot_write(b, page, &b->rec",
