@@ -351,6 +351,19 @@ static void damaged_page(void) {
         n += d.b.rec.keys == FACTORY && d.b.rec.epoch == 0;
     }
     EXPECT_INT(n, PICOSUIT_KEYS_SET + len);
+    TEST("test_boot_keys_sealed_page_that_is_no_set");
+    uint8_t head[40];
+    memset(head, 0xff, 4);
+    memset(head + 4, 0, 4);
+    picosuit_sha256(head + 8, head, 8);
+    bootdev_new(&d, 0);
+    memcpy(d.c.cell + key_page(0), head, sizeof head);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
+    expect_keys(FACTORY, 0);
+    bootdev_install(&d, "v1w");
+    bootdev_install(&d, "k3");
+    running = d.b.running;
+    saved = d.c;
     TEST("test_boot_keys_another_valid_page_is_not_the_one_in_force");
     again(running);
     bootdev_install(&d, "k4");

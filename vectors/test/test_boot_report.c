@@ -134,6 +134,13 @@ static void fallbacks(void) {
     TEST("test_boot_report_safe_mode_after_a_life");
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
     expect_report(NULL, "true", "1 255 0 2 0 null null");
+    TEST("test_boot_report_running_slot_without_a_manifest");
+    bootdev_factory(&d, 0, "v1");
+    d.c.cell[bootdev_manifest(&d, 0) + 33] ^= 1; /* the length of the image */
+    EXPECT_INT(picosuit_boot_report(&d.b, before, sizeof before, &len), PICOSUIT_OK);
+    static const uint8_t none[] = {0xa4, 0x03, 0x80, 0x04, 0xf5}; /* {3: [], 4: true */
+    EXPECT(len > sizeof none);
+    EXPECT_MEM(before, none, sizeof none);
     TEST("test_boot_report_large_numbers");
     bootdev_factory(&d, 0, "v64");
     expect_report("v64", "true", "1 0 0 18446744073709551615 0 null null");
