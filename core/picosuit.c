@@ -97,10 +97,12 @@ static void b_store32le(uint8_t *p, uint32_t x) {
 }
 #endif
 
+#if B_WITH_CIPHERS || !PICOSUIT_ASM
 /* n = 1..31; compilers know this form as one instruction. */
 static uint32_t b_rotr32(uint32_t x, unsigned n) {
     return x >> n | x << (32 - n);
 }
+#endif
 
 /* The pointer is volatile, so that the stores stay although nobody reads them. */
 static void wipe(void *buf, size_t len) {
@@ -1031,15 +1033,228 @@ int picosuit_aead_open(uint8_t *out, const uint8_t *data, size_t len,
 /* ====================================================================================
  * 5  AES-128 decryption, key unwrap (aes_, aes128_)
  *
- * The state is four 32-bit columns, first row in the lowest byte. The S-box is computed
- * in GF(2^8) on four bytes at once, so that no address and no branch depends on a secret;
- * and the key schedule runs backwards beside the rounds, so that no schedule is stored.
- * source: [FIPS197], [RFC3394]
+ * No address and no branch depends on a secret. Two versions with the same functions.
+ * Sliced: word b of four holds bits b and b + 4 of all bytes of the state. Byte r of it
+ * is for row r; there, column c has bits c and c + 4. The S-box is computed as inverse in
+ * a tower of fields, on all 16 bytes at once. Small, a sixth as fast: four columns, first
+ * row in the lowest byte; the S-box is computed in GF(2^8) on four bytes at once, and the
+ * key schedule runs backwards beside the rounds, so that no schedule is stored.
+ * PICOSUIT_AES_SLICED = 0 or 1 forces one.
+ * source: [FIPS197], [RFC3394]; Wolkerstorfer, Oswald, Lamberger, CT-RSA 2002: inversion
+ *         in GF(16)[y]; Paar 1997: sums that linear maps share
  * limits: wraps of 16 to 64 bytes of key
  * uses: 1
  * ==================================================================================== */
 
+#ifndef PICOSUIT_AES_SLICED
+#if defined(__ARM_ARCH_6M__) && !PICOSUIT_ASM
+#define PICOSUIT_AES_SLICED 0
+#else
+#define PICOSUIT_AES_SLICED 1
+#endif
+#endif
+
 #if B_WITH_CIPHERS
+#if PICOSUIT_AES_SLICED
+#define AES_KEYS 44 /* words of aes_keys */
+
+/* GF(16) is GF(2)[w] / (w^4 + w + 1), an element one bit in each of four words. */
+static B_NOINLINE void aes_multiply(uint32_t r[4], const uint32_t x[4],
+                                    const uint32_t y[4]) {
+    uint32_t a = x[0], b = x[1], c = x[2], d = x[3];
+    uint32_t m = y[0], t;
+    uint32_t r0 = a & m, r1 = b & m, r2 = c & m, r3 = d & m;
+    for (unsigned i = 1; i < 4; i++) {
+        m = y[i];
+        t = d; /* times w */
+        d = c;
+        c = b;
+        b = a ^ t;
+        a = t;
+        r0 ^= a & m;
+        r1 ^= b & m;
+        r2 ^= c & m;
+        r3 ^= d & m;
+    }
+    r[0] = r0;
+    r[1] = r1;
+    r[2] = r2;
+    r[3] = r3;
+}
+
+/* Inverse in GF(16), 0 for 0, as polynomials in the four bits. */
+static void aes_invert(uint32_t d[4]) {
+    uint32_t a = d[0], b = d[1], c = d[2], e = d[3];
+    uint32_t ab = a & b, ac = a & c, bc = b & c, ae = a & e, be = b & e;
+    uint32_t t = b ^ c ^ e ^ (bc & e);
+    d[0] = a ^ t ^ ac ^ bc ^ (ab & c);
+    d[1] = ab ^ ac ^ bc ^ e ^ be ^ (ab & e);
+    d[2] = ab ^ c ^ ac ^ e ^ ae ^ (ac & e);
+    d[3] = t ^ ae ^ be ^ (c & e);
+}
+
+/* The lower half of each byte */
+#define AES_LOW 0x0f0f0f0fu
+#define AES_PACK(low, high) (((low)&AES_LOW) | ((high)&AES_LOW) << 4)
+
+/* Affine part of the inverse S-box [FIPS197 5.3.2], and the way into GF(16)[y] / (y^2 + y
+ * + w^3 + 1), where x is 4 y + 9: of h y + l, l in r[0..3] and h in r[4..7]. The upper
+ * half of each byte is undefined from here to aes_leave. */
+static void aes_enter(uint32_t r[8], const uint32_t x[4]) {
+    uint32_t x4 = x[0] >> 4, x5 = x[1] >> 4, x6 = x[2] >> 4, x7 = x[3] >> 4;
+    uint32_t a = x[1] ^ x[2], b = x7 ^ a, c = x4 ^ x5, d = x[3] ^ b;
+    uint32_t e = c ^ x[0] ^ x6;
+    r[0] = d ^ e;
+    r[1] = x7 ^ x[2] ^ x4;
+    r[2] = ~(x[1] ^ x[3]);
+    r[3] = x5 ^ a;
+    r[4] = ~b;
+    r[5] = ~e;
+    r[6] = c ^ d;
+    r[7] = x6 ^ b;
+}
+
+/* And back to GF(2)[x] / (x^8 + x^4 + x^3 + x + 1); l is in the lower, h in the upper
+ * half of each byte. */
+static void aes_leave(uint32_t x[4]) {
+    uint32_t x4 = x[0] >> 4, x5 = x[1] >> 4, x6 = x[2] >> 4, x7 = x[3] >> 4;
+    uint32_t a = x[2] ^ x7, b = x5 ^ x6, c = x[1] ^ x7, e = b ^ x[3] ^ a;
+    uint32_t f = x6 ^ x[2] ^ x[3], g = a ^ x[1] ^ x5;
+    x[0] = AES_PACK(b ^ x[0] ^ x[1], x4 ^ a);
+    x[1] = AES_PACK(x4 ^ b, x[1]);
+    x[2] = AES_PACK(f, g);
+    x[3] = AES_PACK(e, c);
+}
+
+/* Inverse S-box of all bytes. 1 / (h y + l) is
+ * (h y + h + l) / (l^2 + l h + (w^3 + 1) h^2). */
+static B_NOINLINE void aes_unsub(uint32_t x[4]) {
+    uint32_t d[4], l[8], *h = l + 4;
+    aes_enter(l, x);
+    aes_multiply(d, l, h);
+    d[0] ^= l[0] ^ l[2] ^ h[0];
+    d[1] ^= l[2] ^ h[1] ^ h[3];
+    d[2] ^= l[1] ^ l[3] ^ h[3];
+    d[3] ^= l[3] ^ h[0] ^ h[2];
+    aes_invert(d);
+    for (unsigned i = 0; i < 4; i++) { /* both products at once */
+        x[i] = AES_PACK(l[i] ^ h[i], h[i]);
+        d[i] = AES_PACK(d[i], d[i]);
+    }
+    aes_multiply(x, x, d);
+    aes_leave(x);
+}
+
+/* Row r moves r columns to the right: two for rows 2 and 3, then one for 1 and 3. */
+static void aes_unshift(uint32_t x[4]) {
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t a = x[i];
+        a = (a & 0xffff) | (a << 2 & 0xcccc0000) | (a >> 2 & 0x33330000);
+        x[i] = (a & 0x00ff00ff) | (a << 1 & 0xee00ee00) | (a >> 3 & 0x11001100);
+    }
+}
+
+/* InvMixColumns [FIPS197 5.3.3], which is MixColumns after adding 4 (a[r] + a[r+2]). */
+static B_NOINLINE void aes_unmix(uint32_t x[4]) {
+    uint32_t t0 = x[0] ^ b_rotr32(x[0], 16), t1 = x[1] ^ b_rotr32(x[1], 16);
+    uint32_t t2 = x[2] ^ b_rotr32(x[2], 16), t3 = x[3] ^ b_rotr32(x[3], 16);
+    uint32_t a = t2 >> 4 & AES_LOW, b = t3 >> 4 & AES_LOW; /* x^8 is 1b, x^9 36 */
+    uint32_t x0 = x[0] ^ AES_PACK(a, t2 ^ a ^ b), x1 = x[1] ^ AES_PACK(a ^ b, t3 ^ b);
+    uint32_t x2 = x[2] ^ t0 ^ b, x3 = x[3] ^ t1 ^ a;
+    t0 = x0 ^ b_rotr32(x0, 8); /* 2 (a + a') + a' + (a + a')'' */
+    t1 = x1 ^ b_rotr32(x1, 8);
+    t2 = x2 ^ b_rotr32(x2, 8);
+    t3 = x3 ^ b_rotr32(x3, 8);
+    a = t3 >> 4 & AES_LOW;
+    x[0] = x0 ^ t0 ^ b_rotr32(t0, 16) ^ AES_PACK(a, t3 ^ a);
+    x[1] = x1 ^ t1 ^ b_rotr32(t1, 16) ^ t0 ^ a;
+    x[2] = x2 ^ t2 ^ b_rotr32(t2, 16) ^ t1;
+    x[3] = x3 ^ t3 ^ b_rotr32(t3, 16) ^ t2 ^ a;
+}
+
+/* From columns, and back; the results may be the arguments. */
+static B_NOINLINE void aes_slice(uint32_t x[4], const uint32_t w[4]) {
+    const uint32_t m = 0x11111111;
+    uint32_t a = w[0], b = w[1], c = w[2], d = w[3];
+    for (unsigned i = 0; i < 4; i++) {
+        x[i] = (a >> i & m) | (b >> i & m) << 1 | (c >> i & m) << 2 | (d >> i & m) << 3;
+    }
+}
+
+/* Affine part of the S-box on four bytes: sum of five rotations and 63 [FIPS197 5.1.1].
+ */
+static uint32_t aes_affine(uint32_t a) {
+    uint32_t r = a;
+    for (unsigned i = 0; i < 4; i++) {
+        a = (a & 0x7f7f7f7f) << 1 | (a >> 7 & 0x01010101);
+        r ^= a;
+    }
+    return r ^ 0x63636363;
+}
+
+/* Four S-boxes. The inverse is what aes_unsub makes after this affine part. */
+static uint32_t aes_sub(uint32_t a) {
+    uint32_t x[4] = {0};
+    x[0] = aes_affine(a);
+    aes_slice(x, x);
+    aes_unsub(x);
+    aes_slice(x, x);
+    a = aes_affine(x[0]);
+    wipe(x, sizeof x);
+    return a;
+}
+
+/* The 11 round keys [FIPS197 5.2], sliced. */
+static B_NOINLINE void aes_keys(uint32_t k[AES_KEYS], const uint8_t key[16]) {
+    uint32_t w[4], t, rcon = 1;
+    for (unsigned c = 0; c < 4; c++) {
+        w[c] = b_load32le(key + 4 * c);
+    }
+    aes_slice(k, w);
+    for (unsigned i = 4; i < 44; i += 4) {
+        t = aes_sub(b_rotr32(w[3], 8)) ^ rcon;
+        rcon = rcon << 1 ^ (rcon >> 7) * 0x11b;
+        for (unsigned c = 0; c < 4; c++) {
+            t ^= w[c];
+            w[c] = t;
+        }
+        aes_slice(k + i, w);
+    }
+    wipe(w, sizeof w);
+}
+
+static void aes_add(uint32_t x[4], const uint32_t k[4]) {
+    for (unsigned i = 0; i < 4; i++) {
+        x[i] ^= k[i];
+    }
+}
+
+/* Inverse cipher [FIPS197 5.3] */
+static B_NOINLINE void aes_decrypt(const uint32_t k[AES_KEYS], uint8_t block[16]) {
+    uint32_t x[4];
+    for (unsigned c = 0; c < 4; c++) {
+        x[c] = b_load32le(block + 4 * c);
+    }
+    aes_slice(x, x);
+    aes_add(x, k + 40);
+    for (unsigned i = 40; i > 0;) {
+        i -= 4;
+        aes_unshift(x);
+        aes_unsub(x);
+        aes_add(x, k + i);
+        if (i > 0) {
+            aes_unmix(x);
+        }
+    }
+    aes_slice(x, x);
+    for (unsigned c = 0; c < 4; c++) {
+        b_store32le(block + 4 * c, x[c]);
+    }
+    wipe(x, sizeof x);
+}
+#else
+#define AES_KEYS 4 /* words of aes_keys */
+
 /* Four products by x modulo x^8 + x^4 + x^3 + x + 1. */
 static uint32_t aes_double(uint32_t a) {
     return (a & 0x7f7f7f7f) << 1 ^ (a >> 7 & 0x01010101) * 0x1b;
@@ -1123,7 +1338,7 @@ static void aes_key_back(uint32_t k[4], unsigned i) {
 }
 
 /* Inverse cipher [FIPS197 5.3]; last is the round key of round 10. */
-static B_NOINLINE void aes_decrypt(const uint32_t last[4], uint8_t block[16]) {
+static B_NOINLINE void aes_decrypt(const uint32_t last[AES_KEYS], uint8_t block[16]) {
     uint32_t k[4], s[4], t[4];
     memcpy(k, last, sizeof k);
     for (unsigned c = 0; c < 4; c++) {
@@ -1149,23 +1364,29 @@ static B_NOINLINE void aes_decrypt(const uint32_t last[4], uint8_t block[16]) {
     wipe(t, sizeof t);
 }
 
+/* Key schedule [FIPS197 5.2], of which the last round key is kept. */
+static void aes_keys(uint32_t k[AES_KEYS], const uint8_t key[16]) {
+    for (unsigned c = 0; c < 4; c++) {
+        k[c] = b_load32le(key + 4 * c);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        aes_key_next(k, i);
+    }
+}
+#endif
+
 /* Unwraps len bytes, 24..72 and a multiple of 8, to len - 8 [RFC3394 2.2.2]. One code for
  * every failure, and out is wiped then. out may be data, or lie at data + 8. */
 PICOSUIT_MUST_CHECK static B_NOINLINE int
 aes128_unwrap(uint8_t *out, const uint8_t kek[16], const uint8_t *data, size_t len) {
     static const uint8_t iv[8] = {0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6};
     int st = PICOSUIT_E_CRYPTO;
-    uint32_t k[4];
+    uint32_t k[AES_KEYS];
     uint8_t block[16]; /* A, then R[i] */
     if (len < 24 || len > 72 || (len & 7) != 0) {
         return st;
     }
-    for (unsigned i = 0; i < 4; i++) {
-        k[i] = b_load32le(kek + 4 * i);
-    }
-    for (unsigned i = 0; i < 10; i++) {
-        aes_key_next(k, i);
-    }
+    aes_keys(k, kek);
     len -= 8;
     memcpy(block, data, 8);
     memmove(out, data + 8, len);
@@ -6883,24 +7104,33 @@ static int boot_end(picosuit_boot *b, picosuit *p, const boot_head *h) {
     return st;
 }
 
-/* Checks slot b->slot with key set b->set as every boot does: OK, AGAIN (call again), or
- * an error, which then is p's, too. */
-static int boot_check(picosuit_boot *b, picosuit *p) {
+/* A check begins, or goes on after AGAIN, under the keys it is about. */
+static int boot_check_enter(picosuit_boot *b, picosuit *p) {
     const picosuit_boot_record *r = &b->rec;
-    boot_head h;
     int st = PICOSUIT_OK;
 
     if ((b->flags & BOOT_CHECK) == 0) {
         b->bootable = 0;
         st = picosuit_init(p, p->platform, p->dev, p->work, p->work_len);
-        if (st != PICOSUIT_OK) {
-            return st;
-        }
-        b->flags |= BOOT_CHECK;
     }
-    b->set = r->keys;
-    if (b->flags < BOOT_ATTEMPT && r->new_keys != BOOT_NO_PAGE) {
-        b->set = r->new_keys; /* the candidate's */
+    if (st == PICOSUIT_OK) {
+        b->flags |= BOOT_CHECK;
+        b->set = r->keys;
+        if (b->flags < BOOT_ATTEMPT && r->new_keys != BOOT_NO_PAGE) {
+            b->set = r->new_keys; /* the candidate's */
+        }
+    }
+    return st;
+}
+
+/* Checks slot b->slot as every boot does, a candidate under its own keys: OK, AGAIN (call
+ * again), or an error, which then is p's, too. */
+static int boot_check(picosuit_boot *b, picosuit *p) {
+    boot_head h;
+    int st = boot_check_enter(b, p);
+
+    if (st != PICOSUIT_OK) {
+        return st;
     }
     st = boot_head_read(b, b->slot, &h);
     while (st >= 0 && st <= PICOSUIT_READY && p->state != ST_DONE) {
@@ -6909,7 +7139,7 @@ static int boot_check(picosuit_boot *b, picosuit *p) {
                                     : picosuit_run(p);
     }
     if (st != PICOSUIT_OK) {
-        b->set = r->keys; /* nobody else verifies with the candidate's */
+        b->set = b->rec.keys; /* nobody else verifies with the candidate's */
     }
     if (st == PICOSUIT_AGAIN) {
         return st;
@@ -7305,6 +7535,22 @@ static int boot_written(picosuit_boot *b, picosuit *p) {
     return (p->limit | p->pay_size) != 0 ? PICOSUIT_OK : PICOSUIT_E_STATE;
 }
 
+/* The record in memory says what will be tried; it is not committed yet. */
+static void boot_arrange(picosuit_boot *b, const picosuit *p) {
+    picosuit_boot_record *r = &b->rec;
+
+    r->sequence = p->sequence;
+    if (p->limit == 0) { /* only keys: what is confirmed is to run with them */
+        b->slot = r->confirmed;
+    } else {
+        if (b->running < 2 && b->running != r->confirmed) {
+            boot_swap(r, b->running); /* the fallback: what there is to go back to */
+        }
+        boot_copy(r->other_digest, p->digest);
+    }
+    r->slot = b->slot;
+}
+
 /* First part of candidate: everything is put in its place, and in the record in memory.
  */
 static int boot_install(picosuit_boot *b, picosuit *p) {
@@ -7327,16 +7573,7 @@ static int boot_install(picosuit_boot *b, picosuit *p) {
     if (st != PICOSUIT_OK) {
         return st;
     }
-    r->sequence = p->sequence;
-    if (p->limit == 0) { /* only keys: what is confirmed is to run with them */
-        b->slot = r->confirmed;
-    } else {
-        if (b->running < 2 && b->running != r->confirmed) {
-            boot_swap(r, b->running); /* the fallback: what there is to go back to */
-        }
-        boot_copy(r->other_digest, p->digest);
-    }
-    r->slot = b->slot;
+    boot_arrange(b, p);
     return st;
 }
 

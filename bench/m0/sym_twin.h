@@ -13,7 +13,7 @@ typedef struct {
                    size_t len);
     void (*poly)(picosuit_aead_ctx *a, const uint8_t *data, size_t n, uint32_t bit);
     void (*update)(picosuit_aead_ctx *a, const uint8_t *data, size_t len);
-    int (*unwrap)(uint8_t *out, const uint8_t kek[16], const uint8_t *data, size_t len);
+    void (*decrypt)(const uint8_t key[16], uint8_t block[16]); /* AES-128 */
 } sym_twin;
 
 extern const sym_twin sym_asm;

@@ -349,7 +349,51 @@ static void mixed(void) {
     BOOTDEV_OK(&d);
 }
 
+/* Once more in the same boot, when it waits already or has just failed. */
+static void same_boot(void) {
+    unsigned old;
+    TEST("test_boot_keys_only_offered_again_while_they_wait");
+    bootdev_factory(&d, 0, "v1");
+    EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_OK);
+    EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_OK);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.rec.epoch, 1);
+    TEST("test_boot_image_tail_is_mended_in_the_same_boot");
+    bootdev_factory(&d, 0, "v1");
+    old = d.b.running;
+    EXPECT_INT(bootdev_transfer(&d, "v2"), PICOSUIT_OK);
+    d.c.cell[d.flash.slot[old ^ 1u] + 505] ^= 1;
+    EXPECT_INT(bootdev_candidate(&d), PICOSUIT_E_TRAILING);
+    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
+    BOOTDEV_OK(&d);
+}
+
+/* Safe mode with a trial that cannot be checked: updates are taken. */
+static void safe_trial(void) {
+    unsigned old;
+    TEST("test_boot_hostile_safe_mode_in_a_trial");
+    bootdev_factory(&d, 0, "v1");
+    old = d.b.running;
+    EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    d.c.cell[d.flash.slot[old]] ^= 1;
+    bootdev_quiet(&d);
+    d.call_fail_at = 1; /* a key for the candidate's signature */
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
+    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
+    d.call_fail_at = 0;
+    EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.rec.sequence, 3);
+    EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
+    BOOTDEV_OK(&d);
+}
+
 void suite_boot_hostile(void) {
+    safe_trial();
+    same_boot();
     waiting();
     for (unsigned g = 0; g < 3; g++) {
         static const unsigned numbers[] = {2, 3, 4, 6, 128, 254};
