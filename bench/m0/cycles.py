@@ -90,9 +90,13 @@ def main():
     calibrate()
     cycles, _, problems = measure("primitives", *arm.PORTABLE)
     fast, per_byte, more = measure("assembly", "-DPICOSUIT_ASM=1")
+    half, _, again = measure("halves", "-DPICOSUIT_ASM=1", "-DPICOSUIT_ED25519_HALVES=1")
+    more += again
     arm.record("cycles", {"ed25519_m0_cycles": cycles["ed25519_55"],
                           "x25519_m0_cycles": cycles["x25519"],
                           "ed25519_m0_asm": fast["ed25519_150"],
+                          "ed25519_m0_halves": half["ed25519_150"],
+                          "stack_ed25519_halves": half["ed25519_150 stack"],
                           "x25519_m0_asm": fast["x25519"],
                           "stack_ed25519": fast["ed25519_150 stack"],
                           "aes_unwrap40_m0": fast["aes_unwrap_40"],

@@ -3,6 +3,9 @@
  * Section 8, white box: scalars, digits, tables, and signatures: right, wrong, and at the
  * edges of the policy.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "test.h"
 
 static void ed25519_scalars(void) {
@@ -141,6 +144,110 @@ static void ed25519_refuse(const uint8_t *sig, const uint8_t *key, const uint8_t
     guard_free(k);
 }
 
+#if SC_HALVES
+static void ed25519_random(uint8_t out[32], uint32_t *state) {
+    uint8_t wide[64];
+    for (unsigned i = 0; i < 64; i++) {
+        *state = *state * 1664525 + 1013904223;
+        wide[i] = (uint8_t)(*state >> 24);
+    }
+    sc_reduce(out, wide);
+}
+
+/* -s B + n T, T of order 8. */
+static void ed25519_torsion(uint8_t out[32], const uint8_t s[32], unsigned n) {
+    static const uint8_t order_8[32] = {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f,
+                                        0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+                                        0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6,
+                                        0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a};
+    static const uint8_t zero[32] = {0};
+    ge_work w;
+    ge p;
+    ge_cached t;
+    EXPECT_INT(ge_load_negative(&p, order_8), 1);
+    ge_cache(&t, &p);
+    memset(&w, 0, sizeof w);
+    ge_combine(&w, s, zero);
+    ge_store(out, &w.p);
+    EXPECT_INT(ge_load_negative(&p, out), 1);
+    for (unsigned i = 0; i < n; i++) {
+        ge_add(&p, &t, 0, 0, 1);
+    }
+    ge_store(out, &p);
+}
+
+static const uint8_t ed25519_minus_one[32] = {
+    0xec, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
+    0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
+    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+
+/* One k in four is a byte times a power of 256, or its negative: vectors of unusual
+ * lengths. */
+static void ed25519_pick(uint8_t k[32], unsigned i, uint32_t *state) {
+    uint8_t x[64] = {0};
+    ed25519_random(k, state);
+    if (i % 4 == 1) {
+        x[i / 8 % 32] = (uint8_t)(*state >> 16);
+        sc_reduce(k, x);
+        if (i & 4) {
+            sc_mul(k, k, ed25519_minus_one);
+        }
+    }
+}
+
+/* Keys and R with parts of small order: half-size scalars and the equation itself give
+ * one verdict. `make test-core SUITES=ed25519 ED25519_TWINS=100000` tries as many. It is
+ * known, too: S B = R + k A + (m + k n) T. */
+static void ed25519_twins(void) {
+    const char *asked = getenv("ED25519_TWINS");
+    unsigned many = asked != NULL ? (unsigned)atoi(asked) : 400;
+    unsigned good = 0, whole = 0;
+    uint32_t state = 7;
+    TEST("test_ed25519_halves_as_whole");
+    for (unsigned i = 0; i < many; i++) {
+        uint8_t a[32], r[32], k[32], sig[64], key[32], wide[64] = {0};
+        unsigned m = i % 3 == 0 ? 0 : state >> 13 & 7, n = state >> 20 & 7;
+        uint32_t c = 0;
+        int st;
+        ed25519_random(a, &state);
+        ed25519_random(r, &state);
+        ed25519_pick(k, i, &state);
+        ed25519_torsion(key, a, n);
+        ed25519_torsion(sig, r, m);
+        sc_mul(wide, k, a);
+        for (unsigned j = 0; j < 32; j++) {
+            c += (uint32_t)wide[j] + r[j];
+            wide[j] = (uint8_t)c;
+            c >>= 8;
+        }
+        sc_reduce(r, wide);
+        sc_mul(sig + 32, r, ed25519_minus_one);
+        if (i % 16 == 15) {
+            sig[state >> 26] = (uint8_t)(sig[state >> 26] ^ 1u << (state >> 9 & 7));
+            if (sc_is_reduced(sig + 32) == 0) {
+                continue;
+            }
+        }
+        st = ed25519_check_halves(sig, key, k);
+        if (st == PICOSUIT_MORE) {
+            whole++;
+            st = ed25519_check(sig, key, k);
+        }
+        EXPECT_INT(ed25519_check(sig, key, k), st);
+        if (i % 16 != 15) {
+            EXPECT_INT(ed25519_check(sig, key, k),
+                       (m + k[0] * n) % 8 == 0 ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
+        }
+        good += st == PICOSUIT_OK;
+    }
+    CHECK("test_ed25519_halves_are_used", good > many / 10 && whole < many / 10);
+    if (asked != NULL) {
+        printf("%u signatures, %u accepted, %u without a short odd vector\n", many, good,
+               whole);
+    }
+}
+#endif
+
 void suite_ed25519(void) {
     vec v;
     unsigned accepted = 0;
@@ -148,6 +255,9 @@ void suite_ed25519(void) {
     ed25519_digits();
     ed25519_points();
     ed25519_base();
+#if SC_HALVES
+    ed25519_twins();
+#endif
     for (vec_open(&v, "crypto/ed25519.txt"); vec_next(&v);) {
         size_t len;
         const uint8_t *data = vec_hex(&v, "data", &len);
