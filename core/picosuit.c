@@ -73,9 +73,11 @@
  * uses: nothing
  * ==================================================================================== */
 
+#if !PICOSUIT_ASM
 static uint32_t b_load32be(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
+#endif
 
 static void b_store32be(uint8_t *p, uint32_t x) {
     p[0] = (uint8_t)(x >> 24);
@@ -339,6 +341,83 @@ typedef struct {
     uint8_t buf[128]; /* bytes of the block being filled: len % 128 of them */
 } sha512_ctx;
 
+#if PICOSUIT_ASM
+/* clang-format off */
+/* to = low word of y:x >> n, and to ^= the same; r6 is lost. From 32 on, x and y change
+ * places. A rotation is this for both words. */
+#define SHA512_MOVE(to, x, y, n)                                                         \
+    "lsrs " to ", " x ", #" n "\n lsls r6, " y ", #32 - " n "\n eors " to ", r6\n"
+#define SHA512_TURN(to, x, y, n) SHA512_SHIFT(to, x, n)                                  \
+    "lsls r6, " y ", #32 - " n "\n eors " to ", r6\n"
+#define SHA512_SHIFT(to, x, n) "lsrs r6, " x ", #" n "\n eors " to ", r6\n"
+#define SHA512_ADD(x, y) "adds r0, " x "\n adcs r1, " y "\n"
+
+/* State and schedule move down by one word each round, so that places relative to the
+ * stack pointer stay: a to h from 0, then w[i - 1] to w[i - 16]. The new a is pushed, the
+ * new e comes to stand where d was, w[i] where h was. After 16 rounds all moves back up.
+ * r8 is at the constant, r9 at the data, r10:r11 is b ^ c, r12 where sp turns, lr what
+ * makes w[i]. data is aligned for words. */
+static B_NOINLINE void sha512_block(uint64_t s[8], const uint8_t *data) {
+    register uint64_t *r0 __asm__("r0") = s;
+    register const uint8_t *r1 __asm__("r1") = data;
+    __asm__ volatile(
+        ".syntax unified\n"
+        "push {r0, r7}\n sub sp, #320\n mov r2, sp\n mov r12, r2\n add sp, #128\n"
+        "mov r2, sp\n .rept 4\n ldm r0!, {r3, r4, r5, r6}\n stm r2!, {r3, r4, r5, r6}\n"
+        ".endr\n mov r9, r1\n ldr r0, [sp, #8]\n ldr r1, [sp, #12]\n ldr r2, [sp, #16]\n"
+        "ldr r3, [sp, #20]\n eors r0, r2\n eors r1, r3\n mov r10, r0\n mov r11, r1\n"
+        "ldr r0, 7f\n mov r8, r0\n adr r0, 1f\n adds r0, #1\n mov lr, r0\n .balign 4\n"
+        "1: mov r7, r9\n ldm r7!, {r2, r3}\n mov r9, r7\n rev r1, r2\n rev r0, r3\n"
+        "b 3f\n"
+        "2: mov r7, sp\n adds r7, #176\n ldm r7!, {r2, r3, r4, r5}\n"
+        SHA512_MOVE("r0", "r2", "r3", "1") SHA512_TURN("r0", "r2", "r3", "8")
+        SHA512_TURN("r0", "r2", "r3", "7") SHA512_MOVE("r1", "r3", "r2", "1")
+        SHA512_TURN("r1", "r3", "r2", "8") SHA512_SHIFT("r1", "r3", "7")
+        SHA512_ADD("r4", "r5") "ldr r2, [sp, #112]\n ldr r3, [sp, #116]\n"
+        SHA512_ADD("r2", "r3") "ldr r2, [sp, #72]\n ldr r3, [sp, #76]\n"
+        SHA512_MOVE("r4", "r2", "r3", "19") SHA512_TURN("r4", "r3", "r2", "29")
+        SHA512_TURN("r4", "r2", "r3", "6") SHA512_MOVE("r5", "r3", "r2", "19")
+        SHA512_TURN("r5", "r2", "r3", "29") SHA512_SHIFT("r5", "r3", "6")
+        SHA512_ADD("r4", "r5")
+        "3: ldr r2, [sp, #56]\n ldr r3, [sp, #60]\n str r0, [sp, #56]\n"
+        "str r1, [sp, #60]\n"
+        SHA512_ADD("r2", "r3") "mov r7, r8\n ldm r7!, {r2, r3}\n mov r8, r7\n"
+        SHA512_ADD("r2", "r3") "mov r7, sp\n adds r7, #32\n"
+        "ldm r7, {r2, r3, r4, r5, r6, r7}\n eors r4, r6\n eors r5, r7\n ands r4, r2\n"
+        "ands r5, r3\n eors r4, r6\n eors r5, r7\n" SHA512_ADD("r4", "r5")
+        SHA512_MOVE("r4", "r2", "r3", "14") SHA512_TURN("r4", "r2", "r3", "18")
+        SHA512_TURN("r4", "r3", "r2", "9") SHA512_MOVE("r5", "r3", "r2", "14")
+        SHA512_TURN("r5", "r3", "r2", "18") SHA512_TURN("r5", "r2", "r3", "9")
+        SHA512_ADD("r4", "r5") "ldr r2, [sp, #24]\n ldr r3, [sp, #28]\n adds r2, r0\n"
+        "adcs r3, r1\n str r2, [sp, #24]\n str r3, [sp, #28]\n mov r7, sp\n"
+        "ldm r7!, {r2, r3, r4, r5}\n movs r6, r2\n eors r6, r4\n mov r7, r10\n"
+        "mov r10, r6\n ands r7, r6\n eors r7, r4\n movs r4, r3\n eors r4, r5\n"
+        "mov r6, r11\n mov r11, r4\n ands r6, r4\n eors r6, r5\n" SHA512_ADD("r7", "r6")
+        SHA512_MOVE("r4", "r2", "r3", "28") SHA512_TURN("r4", "r3", "r2", "2")
+        SHA512_TURN("r4", "r3", "r2", "7") SHA512_MOVE("r5", "r3", "r2", "28")
+        SHA512_TURN("r5", "r2", "r3", "2") SHA512_TURN("r5", "r2", "r3", "7")
+        SHA512_ADD("r4", "r5") "push {r0, r1}\n mov r2, sp\n cmp r2, r12\n beq 4f\n"
+        "bx lr\n"
+        "4: ldr r0, 8f\n cmp r8, r0\n beq 5f\n"
+        "movs r6, #168\n add r6, sp\n movs r7, #128\n adds r7, r6\n"
+        "6: ldm r6!, {r0, r1, r2, r3, r4, r5}\n stm r7!, {r0, r1, r2, r3, r4, r5}\n"
+        "subs r6, #48\n subs r7, #48\n cmp r6, r12\n bhs 6b\n add sp, #128\n ldr r0, 9f\n"
+        "mov lr, r0\n bx lr\n .balign 4\n 7: .word %c2\n 8: .word %c3\n 9: .word 2b + 1\n"
+        "5: ldr r0, [sp, #320]\n movs r1, #64\n adds r1, r0\n"
+        "6: pop {r2, r3}\n ldr r4, [r0]\n ldr r5, [r0, #4]\n adds r2, r4\n adcs r3, r5\n"
+        "stm r0!, {r2, r3}\n cmp r0, r1\n bne 6b\n add sp, #256\n pop {r0, r7}\n"
+        : "+r"(r0), "+r"(r1)
+        : "i"(sha_k), "i"(sha_k + 80)
+        : "r2", "r3", "r4", "r5", "r6", "r8", "r9", "r10", "r11", "r12", "lr", "cc",
+          "memory");
+}
+/* clang-format on */
+
+/* What sha512_block reads: whole words. */
+#define SHA512_TAKES(data) (((uintptr_t)(data)&3) == 0)
+#else
+#define SHA512_TAKES(data) 1
+
 static uint64_t sha512_rotr(uint64_t x, unsigned n) {
     return x >> n | x << (64 - n);
 }
@@ -373,6 +452,7 @@ static void sha512_block(uint64_t s[8], const uint8_t *data) {
         s[i] += v[i];
     }
 }
+#endif
 
 static void sha512_init(sha512_ctx *s) {
     s->len = 0;
@@ -387,11 +467,15 @@ static void sha512_update(sha512_ctx *s, const uint8_t *data, size_t len) {
         if (n > len) {
             n = len;
         }
-        memcpy(s->buf + fill, data, n);
-        fill += n;
-        if (fill == 128) {
-            sha512_block(s->h, s->buf);
-            fill = 0;
+        if (n == 128 && SHA512_TAKES(data)) {
+            sha512_block(s->h, data);
+        } else {
+            memcpy(s->buf + fill, data, n);
+            fill += n;
+            if (fill == 128) {
+                sha512_block(s->h, s->buf);
+                fill = 0;
+            }
         }
         data += n;
         len -= n;
