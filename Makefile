@@ -20,7 +20,7 @@ CORE = core/picosuit.h core/picosuit.c
 VENV = $(O)/venv/bin/python
 
 .PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs \
-	san demo lint format size stack sizes sizes-check work cycles fuzz fuzz-smoke targets \
+	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz fuzz-smoke targets \
 	targets-check targets-update dist clean FORCE
 
 all: $(O)/libpicosuit.a ## the library, for this machine
@@ -86,9 +86,11 @@ configs: ## test-core as C99, C11, C++17, 32 bits, and with each switch flipped
 san: ## test-core under ASan, UBSan and MSan, also with -m32
 	@O=$(O) vectors/test/configs.sh san
 
-.PHONY: power
 power: ## power is cut at every flash operation of the boot state; V=1 names each run
 	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py
+
+power-doc: ## the same, and its summary goes to docs/boot.md
+	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py --doc
 
 test-drafts: ## the drafts' own examples, P-256 by OpenSSL
 	@$(MAKE) -s test-core O=$(O)/drafts TESTS=vectors/test/test_drafts.c LDLIBS="$(LDLIBS) -lcrypto"

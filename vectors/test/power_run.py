@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """`make power`: cuts the power at every flash operation of the real boot state; power.h says how,
 docs/boot.md what has to hold. Two processes at a time (JOBS=n). Also builds the known-bad variants
-of power_mutants.py and wants each of them caught. Exit status 0 only if all is as it has to be."""
+of power_mutants.py and wants each of them caught. Exit status 0 only if all is as it has to be.
+With --doc the summary is written to docs/boot.md. Figures: build/now/power.csv."""
 
 import concurrent.futures
+import datetime
 import os
 import re
 import resource
@@ -110,6 +112,33 @@ def figures(text):
     return [int(n) for n in m.groups()] if m else [0, 0, 0, 1]
 
 
+SUMMARY = []
+
+
+def say(line):
+    """A line of the summary."""
+    SUMMARY.append(line)
+    print(line, flush=True)
+
+
+def record(cases, updates):
+    path = OUT.parent / "now" / "power.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"power_cases,{cases}\npower_endurance,{updates}\n")
+
+
+def write_doc():
+    page = ROOT / "docs" / "boot.md"
+    compiler = subprocess.run([*CC, "--version"], capture_output=True, text=True).stdout
+    head = f"`make power-doc`, {compiler.splitlines()[0]}, {datetime.date.today()}:"
+    block = "\n".join([head, "", "```text", *SUMMARY, "```"])
+    text, n = re.subn(r"(<!-- power:begin[^\n]*-->\n).*?(<!-- power:end -->)",
+                      lambda m: m[1] + block + "\n" + m[2], page.read_text(), flags=re.S)
+    if n != 1:
+        sys.exit(f"power: no place for the summary in {page}")
+    page.write_text(text)
+
+
 def prove(pool, program, kind, table):
     """Runs that must have no violation. Returns cases, states, updates, violations."""
     total = [0, 0, 0, 0]
@@ -122,8 +151,8 @@ def prove(pool, program, kind, table):
         if failed or os.environ.get("V"):
             verdict = "FAIL" if failed else "ok"
             print(f"{verdict} {arguments} ({seconds:.1f} s)\n{r.stdout}{r.stderr}", flush=True)
-    print(f"{kind}: {len(table)} runs, {total[0]} cut cases, {total[1]} states, "
-          f"{total[2]} updates, {total[3]} violations", flush=True)
+    say(f"{kind}: {len(table)} runs, {total[0]} cut cases, {total[1]} states, "
+        f"{total[2]} updates, {total[3]} violations")
     return total
 
 
@@ -133,7 +162,7 @@ def find_losses(pool, program):
     for arguments, r, _ in pool.map(lambda a: run(program, a), LOSSES):
         found = r.returncode == 3
         missed += not found
-        print(f"{'loss found' if found else 'FAIL no loss found'}, as it has to be: {arguments}")
+        say(f"{'loss found' if found else 'FAIL no loss found'}, as it has to be: {arguments}")
         print("".join(f"    {line}\n" for line in r.stdout.splitlines()[:12]), end="", flush=True)
     return missed
 
@@ -170,9 +199,13 @@ def main():
     print(f"{used.ru_utime + used.ru_stime:.0f} s of processor time")
     if cases < LEAST:
         print(f"FAIL fewer than {LEAST} cut cases")
-    print(f"power: {cases} cut cases, {states} states, {failed} violations, "
-          f"{caught} of {mutants} mutants caught")
-    return failed != 0 or missed != 0 or caught != mutants or cases < LEAST
+    say(f"power: {cases} cut cases, {states} states, {failed} violations, "
+        f"{caught} of {mutants} mutants caught")
+    record(cases, parts[3][2])
+    is_bad = failed != 0 or missed != 0 or caught != mutants or cases < LEAST
+    if "--doc" in sys.argv[1:] and not is_bad:
+        write_doc()
+    return is_bad
 
 
 if __name__ == "__main__":
