@@ -413,10 +413,10 @@ static B_NOINLINE void sha512_block(uint64_t s[8], const uint8_t *data) {
 }
 /* clang-format on */
 
-/* What sha512_block reads: whole words. */
+/* What sha512_block reads without a copy: whole words. */
 #define SHA512_TAKES(data) (((uintptr_t)(data)&3) == 0)
 #else
-#define SHA512_TAKES(data) 1
+#define SHA512_TAKES(data) 0
 
 static uint64_t sha512_rotr(uint64_t x, unsigned n) {
     return x >> n | x << (64 - n);
