@@ -20,8 +20,8 @@ CORE = core/picosuit.h core/picosuit.c
 VENV = $(O)/venv/bin/python
 
 .PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs \
-	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz fuzz-smoke targets \
-	targets-check targets-update dist clean FORCE
+	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz \
+	fuzz-smoke targets targets-check targets-update dist clean FORCE
 
 all: $(O)/libpicosuit.a ## the library, for this machine
 

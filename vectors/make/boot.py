@@ -361,7 +361,8 @@ def invocations() -> None:
 def rotations() -> None:
     for name, sequence, new, keys in (
         ("k2", 2, "ab", A), ("k3", 3, "ab", A), ("k3w", 3, "ab", AB), ("k4", 4, "b", A),
-        ("k4w", 4, "b", AB), ("k4b", 4, "b", B), ("k5", 5, "ab", A), ("k5b", 5, "bc", B), ("k6c", 6, "c", C),
+        ("k4w", 4, "b", AB), ("k4b", 4, "b", B), ("k5", 5, "ab", A), ("k5b", 5, "bc", B),
+        ("k6c", 6, "c", C),
         ("k2abcd", 2, "abcd", A), ("k2ac", 2, "ac", A), ("k2a", 2, "a", A),
         ("k2_invoke_b", 2, "a_invoke_b", A), ("k2_update_b", 2, "a_update_b", A),
         ("k2page", 2, "page", A), ("k3ac", 3, "ac", A),

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # The documents are tested, too. In README.md and docs/*.md:
-#   - a C block whose first line is `/* name.c ... */` is compiled against core/ (and with the slots of
-#     bench/m0, if it includes them); blocks with the same name make one file; a file with main() is
-#     linked and run as the console blocks say
+#   - a C block whose first line is `/* name.c ... */` is compiled against core/ (and with the
+#     slots of bench/m0, if it includes them); blocks with the same name make one file; a file
+#     with main() is linked and run as the console blocks say
 #   - in a console block, each line `$ ./name ...` is run and must print what follows it
 #   - a relative link leads to a file; `make target` names a target of the Makefile; `test_name` and
 #     `refuse_name` name a test (names with ... or other signs are not looked at)
