@@ -19,8 +19,8 @@ lang|gcc-cxx17|g++ $cxx|CC=gcc CFLAGS=-O1 "COMPILE_CORE=g++ $cxx"
 lang|clang-c99|clang|CC=clang CSTD=-std=c99 CFLAGS=-O2
 lang|clang-c11|clang|CC=clang CSTD=-std=c11 CFLAGS=-Os
 lang|clang-cxx17|clang++ $cxx|CC=clang CFLAGS=-O1 "COMPILE_CORE=clang++ $cxx"
-lang|m32|gcc -m32|CC="gcc -m32" CFLAGS=-O2
-lang|small|gcc|CC=gcc CFLAGS="-O1 -DPICOSUIT_ASM=0"
+lang|m32|gcc -m32|CC="gcc -m32" CFLAGS="-O2 -DPICOSUIT_ED25519_HALVES=1"
+lang|small|gcc|CC=gcc CFLAGS="-O1 -DPICOSUIT_AES_SLICED=0 -DPICOSUIT_ED25519_HALVES=0"
 END
     none="" all=""
     for s in $switches; do
