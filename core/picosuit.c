@@ -2893,6 +2893,9 @@ typedef struct {
 static B_NOINLINE int sc_split(sc_halves *h, const uint8_t s[32], const uint8_t k[32]) {
     uint8_t c[32], d[32];
     int sign = sc_halve(c, d, k);
+    if (sign == 0) {
+        return sign;
+    }
     memcpy(h->s[0], d, sizeof h->s[0]);
     memcpy(h->s[1], c, sizeof h->s[1]);
     sc_mul(d, c, s);

@@ -677,7 +677,8 @@ PICOSUIT_MUST_CHECK int picosuit_boot_init(picosuit_boot *b, const picosuit_flas
  * the first whose stored envelope passes INVOKE, with its digest as the journal has it,
  * image-match of what it invokes, and nothing behind image and envelope in the slot. A
  * candidate that fails or was tried often enough is rejected.
- *   p        in/out  just initialised; afterwards it holds the envelope of the slot
+ *   p        in/out  just initialised, and nobody else's until the answer is not AGAIN;
+ *                    afterwards it holds the envelope of the slot
  * Returns  PICOSUIT_OK: jump to picosuit_boot_address; PICOSUIT_SAFE: nothing starts,
  *          serve updates; PICOSUIT_AGAIN
  * Cost     one signature, the image hashed once, for each slot tried; at most two commits
