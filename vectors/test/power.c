@@ -150,14 +150,14 @@ uint32_t random_below(uint32_t n) {
 
 static void explore(void);
 
-/* One session with the unstable regions reading as they do in this view. */
+/* From power-on to power-off, the unstable regions reading as they do in this view. */
 static void explore_view(uint32_t view) {
     machine_view(m, view);
     if (m->n_regions > 0) {
         machine_event(m, EVENT_VIEW, 0, view);
     }
     m->touched = 0;
-    device_session();
+    device_power_on();
 }
 
 /* A digit of a view that counts regions from the first. */

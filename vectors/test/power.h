@@ -165,7 +165,7 @@ extern vector vectors[];
 extern const step script_life[], script_both[], script_keys[], script_replace[],
     script_first[], script_full[], script_fleet[];
 int device_setup(void);
-void device_session(void);
+void device_power_on(void);
 const vector *vector_in(unsigned slot, const uint8_t *digest16);
 unsigned signers_of_set(unsigned page);
 

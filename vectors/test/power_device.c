@@ -48,7 +48,7 @@ const step script_life[] = {
     {ACT_OFFER, V6, 0},    {ACT_OFFER, V1, PICOSUIT_E_ROLLBACK},
     {ACT_END, 0, 0},
 };
-/* Image and keys in one update; each step in the session that ended the one before. */
+/* Image and keys in one update; each step without a reset after the one before. */
 const step script_both[] = {
     {ACT_INSTALL, V1W, 0}, {ACT_INSTALL, V2W, 0}, {ACT_INSTALL, IK5, 0},
     {ACT_TRIAL, V6W, 0},   {ACT_END, 0, 0},
@@ -413,7 +413,7 @@ static int is_reached(const step *s) {
     return is_rejected || (s->act != ACT_TRIAL && r->floor >= sequence);
 }
 
-/* The image on trial runs. 1: go on in this session. */
+/* The image on trial runs. 1: go on without a reset. */
 static int on_trial(const step *s) {
     uint32_t ops = m->ops;
     int st;
@@ -456,7 +456,7 @@ static void check_offer(const step *s) {
     }
 }
 
-/* One update of the script. 1: the next step may follow in this session. */
+/* One update of the script. 1: the next step may follow without a reset. */
 static int update(const step *s) {
     const picosuit_boot_record *r = &ram.b.rec;
     int st;
@@ -474,7 +474,7 @@ static int update(const step *s) {
     return st == PICOSUIT_OK && s->act == ACT_STAGE;
 }
 
-/* One step of the script. 1: the next one may follow in this session. */
+/* One step of the script. 1: the next one may follow without a reset. */
 static int act(const step *s) {
     switch (s->act) {
     case ACT_END:
@@ -499,7 +499,7 @@ static int act(const step *s) {
 }
 
 /* From power-on to the next reset. */
-void device_session(void) {
+void device_power_on(void) {
     int st = boot();
 
     if (m->stop != STOP_NO) {
