@@ -391,7 +391,27 @@ static void safe_trial(void) {
     BOOTDEV_OK(&d);
 }
 
+/* The operator sends keys, and must not get a rollback of the image with them. */
+static void keys_beside_a_fallback(void) {
+    unsigned broken;
+    TEST("test_boot_hostile_keys_alone_while_the_fallback_runs");
+    bootdev_factory(&d, 0, "v1");
+    bootdev_install(&d, "v2");
+    broken = d.b.running;
+    d.c.cell[d.flash.slot[broken] + 10] ^= 1;
+    EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
+    EXPECT_INT(d.b.running, broken ^ 1u);
+    EXPECT_INT(bootdev_update(&d, "k3"), PICOSUIT_E_STATE);
+    EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
+    EXPECT_INT(d.b.rec.confirmed, broken);
+    EXPECT_INT(d.b.rec.epoch, 0);
+    bootdev_install(&d, "v2"); /* repaired first, then the keys */
+    EXPECT_INT(bootdev_update(&d, "k3"), PICOSUIT_OK);
+    BOOTDEV_OK(&d);
+}
+
 void suite_boot_hostile(void) {
+    keys_beside_a_fallback();
     safe_trial();
     same_boot();
     waiting();
