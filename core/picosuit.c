@@ -1538,7 +1538,12 @@ typedef union {
 #define FE_UNUSED __attribute__((unused)) /* by name: they are in r0 .. r2 */
 #endif
 
-/* Unrolled, since a small part spends as long on a loop as on the limb. */
+/* Unrolled, since a small part spends as long on a loop as on the limb;
+ * PICOSUIT_FIELD_UNROLLED=0 has loops: 1.1 KB less of flash, where there is no assembly. */
+#ifndef PICOSUIT_FIELD_UNROLLED
+#define PICOSUIT_FIELD_UNROLLED 1
+#endif
+#if PICOSUIT_FIELD_UNROLLED
 #define FE_15(STEP)                                                                      \
     STEP(0)                                                                              \
     STEP(1)                                                                              \
@@ -1546,6 +1551,12 @@ typedef union {
     STEP(3)                                                                              \
     STEP(4)                                                                              \
     STEP(5) STEP(6) STEP(7) STEP(8) STEP(9) STEP(10) STEP(11) STEP(12) STEP(13) STEP(14)
+#else
+#define FE_15(STEP)                                                                      \
+    for (unsigned i_ = 0; i_ < 15; i_++) {                                               \
+        STEP(i_)                                                                         \
+    }
+#endif
 #define FE_OUT(limb)                                                                     \
     limb = (uint16_t)c;                                                                  \
     c >>= 16;
@@ -1876,10 +1887,16 @@ static B_NOINLINE void fe_product_half(uint16_t z[32], const uint16_t *y) {
     FE_ZERO(31)
     for (unsigned i = 0; i < 15; i++, z++) {
         uint32_t c = 0, limb = y[i];
+#if PICOSUIT_FIELD_UNROLLED
         switch (i) {
             FE_15(FE_ROW_FROM)
         default: break;
         }
+#else
+        for (unsigned j = i + 1; j < 16; j++) {
+            FE_ROW(j)
+        }
+#endif
         z[16] = (uint16_t)c;
     }
 }
