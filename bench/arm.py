@@ -16,7 +16,16 @@ CPU = ["-mcpu=cortex-m0", "-mthumb"]
 FLAGS = ["-std=c99", *CPU, "-Os", "-ffreestanding", "-ffunction-sections",
          "-fdata-sections"]
 NOLIBC = ["-fno-builtin", "-fno-tree-loop-distribute-patterns"]  # memcpy is not memcpy
-PORTABLE = ["-DPICOSUIT_ASM=0"]  # the demanded figures are those of the C code
+PORTABLE = ["-DPICOSUIT_ASM=0"]  # most demanded figures are those of the C code
+SWITCHES = ["ENCRYPTION", "MAC", "SEVERED", "INTEGRATED", "SLOTS", "SWAP", "REPORT", "BOOT",
+            "STRINGS"]
+# Configurations whose sizes are told; `assembly` is what a compiler for ARMv6-M makes by itself.
+BUILDS = {
+    "portable": [*PORTABLE, "-DPICOSUIT_WITH_STRINGS=0"],
+    "assembly": ["-DPICOSUIT_WITH_STRINGS=0"],
+    "small": [*PORTABLE, "-DPICOSUIT_FIELD_UNROLLED=0",
+              *(f"-DPICOSUIT_WITH_{name}=0" for name in SWITCHES)],
+}
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp"}
 
 os.chdir(ROOT)
@@ -45,13 +54,9 @@ def compile_core(name, *flags):
     return path
 
 
-def compile_default(name="default", *flags):
-    """The build whose figures are demanded; the primitives stand in for an API not there."""
-    flags = [*PORTABLE, *flags]
-    core = compile_core(name, *flags)
-    if exports(core):
-        return core
-    return compile_core(name, *flags, "-DPICOSUIT_EXPOSE_PRIMITIVES=1")
+def compile_build(name, *flags):
+    """One of BUILDS, as it is or with something changed."""
+    return compile_core("-".join(["size", name, *flags]), *BUILDS[name], *flags)
 
 
 def exports(core):

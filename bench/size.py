@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Flash of each section of core/picosuit.c on Cortex-M0, sizeof(picosuit), externals.
 
-Built with portable C, default switches and STRINGS=0, linked alone with --gc-sections.
-Fails when the core has writable data, needs a symbol it may not, or multiplies 64 bits by a
-library call on the curve. Figures go to build/now/size.csv."""
+Three builds (arm.BUILDS): portable C and assembly, both with the default switches and
+STRINGS=0, and the smallest; linked alone with --gc-sections. Fails when the core has writable
+data, needs a symbol it may not, or multiplies 64 bits by a library call on the curve. Figures
+go to build/now/size.csv."""
 
 import re
 import subprocess
@@ -92,38 +93,57 @@ def multiplies(core, elf):
                   if HOT.match(f.name) and f.calls & {"__aeabi_lmul", "__muldi3"})
 
 
-def main():
-    core = arm.compile_default("default", "-DPICOSUIT_WITH_STRINGS=0")
-    elf = arm.link(core)
-    sizes, support, lost = by_section(elf, core)
-    (arm.OUT / "size.txt").write_text("".join(
-        f"{n:6} {s}\n" for s, n, _ in sorted(arm.input_sections(elf), key=lambda x: -x[1])))
+class Build:
+    """The image of one configuration and where its bytes belong."""
+
+    def __init__(self, name):
+        self.core = arm.compile_build(name)
+        self.elf = arm.link(self.core)
+        self.sizes, self.support, self.lost = by_section(self.elf, self.core)
+        self.boot = self.sizes.get(19, 0)
+        self.total = sum(self.sizes.values()) + self.support
+
+    def problems(self):
+        yield from (f"not attributed to a section: {x}" for x in self.lost)
+        yield from (f"writable data: {x}" for x in writable(self.elf, self.core))
+        yield from (f"forbidden external symbol: {x}" for x in externals(self.core)[1])
+        yield from (f"64-bit multiply helper called by {x}"
+                    for x in multiplies(self.core, self.elf))
+
+
+def show(builds):
     titles = {b[0]: b[1] for b in arm.source_sections(arm.SOURCE.read_text())}
-    print("Cortex-M0, gcc -Os, portable C, default switches, STRINGS=0; bytes of flash")
-    for number in sorted(set(sizes) | set(titles)):
-        print(f"  {number:2} {titles.get(number, '(no section)')[:58]:58} {sizes.get(number, 0):6}")
-    print(f"     {'compiler support (libgcc)':58} {support:6}")
-    low = sum(n for s, n in sizes.items() if 9 <= s <= 18)
-    boot = sizes.get(19, 0)
-    total = sum(sizes.values()) + support - boot
-    texts = arm.input_sections(arm.link(arm.compile_default("strings")))
-    strings = sum(n for _, n, file in texts if file.endswith(core.name))
+    print("Cortex-M0, gcc -Os, bytes of flash" + " " * 29 + "".join(f"{b:>9}" for b in builds))
+    for number in sorted({n for b in builds.values() for n in b.sizes} | set(titles)):
+        sizes = "".join(f"{b.sizes.get(number, 0):9}" for b in builds.values())
+        print(f"  {number:2} {titles.get(number, '(no section)')[:58]:58}{sizes}")
+    for what, of in (("compiler support (libgcc)", lambda b: b.support),
+                     ("sections 1 to 18 with compiler support", lambda b: b.total - b.boot),
+                     ("all", lambda b: b.total)):
+        print(f"     {what:58}" + "".join(f"{of(b):9}" for b in builds.values()))
+
+
+def main():
+    builds = {name: Build(name) for name in arm.BUILDS}
+    plain, fast, small = (builds[name] for name in ("portable", "assembly", "small"))
+    (arm.OUT / "size.txt").write_text("".join(
+        f"{n:6} {s}\n" for s, n, _ in
+        sorted(arm.input_sections(plain.elf), key=lambda x: -x[1])))
+    show(builds)
+    low = sum(n for s, n in plain.sizes.items() if 9 <= s <= 18)
     context, state = sizeof("picosuit"), sizeof("picosuit_boot")
-    undefined, bad = externals(core)
-    print(f"  sections 9 to 18: {low}")
-    print(f"  sections 1 to 18 with compiler support: {total}; boot state: {boot}; "
-          f"all, STRINGS=1: {strings + support}")
+    print(f"  sections 9 to 18, portable: {low}")
     print(f"  sizeof(picosuit): {context}; sizeof(picosuit_boot): {state}")
-    print(f"  externals: {' '.join(undefined) or 'none'}")
-    print(f"  each function and constant: {arm.OUT / 'size.txt'}")
-    problems = [f"not attributed to a section: {x}" for x in lost]
-    problems += [f"writable data: {x}" for x in writable(elf, core)]
-    problems += [f"forbidden external symbol: {x}" for x in bad]
-    problems += [f"64-bit multiply helper called by {x}" for x in multiplies(core, elf)]
+    print(f"  externals: {' '.join(externals(plain.core)[0]) or 'none'}")
+    print(f"  each function and constant, portable: {arm.OUT / 'size.txt'}")
+    problems = [f"{name}: {p}" for name, build in builds.items() for p in build.problems()]
     for p in problems:
         print(f"size: FAIL {p}")
-    arm.record("size", {"text_9_18": low, "text_all": total, "text_all_stretch": total,
-                        "sizeof_picosuit": context, "boot_text": boot, "boot_ram": state})
+    text = plain.total - plain.boot
+    arm.record("size", {"text_9_18": low, "text_all": text, "text_all_stretch": text,
+                        "text_asm": fast.total - fast.boot, "text_asm_boot": fast.total,
+                        "text_small": small.total, "sizeof_picosuit": context,
+                        "boot_text": plain.boot, "boot_ram": state})
     sys.exit(1 if problems else 0)
 
 

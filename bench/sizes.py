@@ -3,14 +3,16 @@
 """Writes docs/sizes.md, the tables of what picosuit costs, or with --check says whether it is
 as the code is now."""
 
+import csv
 import sys
 from pathlib import Path
 
 import arm
 import size
+import stack
 
 PAGE = Path("docs/sizes.md")
-SWITCHES = {
+WHAT = {
     "ENCRYPTION": "encryption-info, X25519, AES key wrap, ChaCha20-Poly1305",
     "MAC": "COSE_Mac0",
     "SEVERED": "severable members in the envelope",
@@ -22,70 +24,109 @@ SWITCHES = {
     "STRINGS": "texts of `picosuit_strerror`",
 }
 OFF_BY_DEFAULT = {"SWAP"}
+OPTIONS = {  # macro: (build in which it matters, what 1 means)
+    "ED25519_HALVES": ("assembly", "verification with scalars of half the size"),
+    "AES_SLICED": ("assembly", "AES key unwrap on words instead of bytes"),
+    "FIELD_UNROLLED": ("portable", "field arithmetic without loops"),
+}
 
 
-def build(name, *flags):
-    """(bytes of flash with compiler support, largest stack, the image's object and elf)."""
-    core = arm.compile_default(name, *flags)
-    elf = arm.link(core)
-    flash = sum(n for _, n, file in arm.input_sections(elf)
-                if file.endswith(core.name) or "libgcc" in file)
-    table = arm.functions(elf, arm.frames(core))
-    bounds = {f: arm.worst(table, f)[0] for f in arm.exports(core)}
-    return flash, bounds, core, elf
+def flash(build, *flags):
+    """Bytes of flash of a build with something changed, compiler support included."""
+    core = arm.compile_build(build, *flags)
+    return sum(n for _, n, file in arm.input_sections(arm.link(core))
+               if file.endswith(core.name) or "libgcc" in file)
 
 
-def rows(lines):
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+def table(heads, lines, left=1):
+    rule = ["---"] * left + ["--:"] * (len(heads) - left)
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in (heads, rule, *lines))
+
+
+def switches(whole):
+    """What each switch costs: the difference when it alone is flipped."""
+    for name in arm.SWITCHES:
+        flip = 1 if name in OFF_BY_DEFAULT or name == "STRINGS" else 0
+        other = flash("portable", f"-UPICOSUIT_WITH_{name}", f"-DPICOSUIT_WITH_{name}={flip}")
+        yield f"`{name}`", 0 if name in OFF_BY_DEFAULT else 1, WHAT[name], abs(other - whole)
+
+
+def options():
+    """Flash and deepest stack with each option off and on."""
+    for name, (build, what) in OPTIONS.items():
+        flags = [f"-DPICOSUIT_{name}={value}" for value in (0, 1)]
+        bounds = [stack.Bounds(build, flag) for flag in flags]
+        yield (f"`PICOSUIT_{name}`", build, what, *(flash(build, flag) for flag in flags),
+               *(b.of(b.top) for b in bounds))
+
+
+def sections(builds):
+    titles = {b[0]: b[1] for b in arm.source_sections(arm.SOURCE.read_text())}
+    for n in sorted({n for b in builds for n in b.sizes}):
+        title = titles.get(n, "(before the first section)")
+        yield n, title, *(b.sizes.get(n, 0) for b in builds)
+    yield "", "compiler support (libgcc)", *(b.support for b in builds)
+    yield "", "**1 to 18, with compiler support**", *(b.total - b.boot for b in builds)
+    yield "", "**everything**", *(b.total for b in builds)
+
+
+def memory(bounds):
+    """Context, work and stack together, for the updates whose work buffer is on record."""
+    with open("bench/targets.csv", newline="") as f:
+        now = {row["name"]: row["now"] for row in csv.DictReader(f)}
+    context = size.sizeof("picosuit")
+    for what, name in (("plain, manifest of 320 bytes", "work_plain"),
+                       ("encrypted A/B, the demo's", "work_demo_ab")):
+        if now.get(name):
+            work = int(now[name])
+            yield what, context, work, *(context + work + b.of(b.top) for b in bounds)
 
 
 def page():
-    flash, bounds, core, elf = build("default", "-DPICOSUIT_WITH_STRINGS=0")
-    sections, support, _ = size.by_section(elf, core)
-    titles = {b[0]: b[1] for b in arm.source_sections(arm.SOURCE.read_text())}
-    costs = []
-    for name, what in SWITCHES.items():
-        flip = 1 if name in OFF_BY_DEFAULT or name == "STRINGS" else 0
-        other = build(f"flip-{name}", "-DPICOSUIT_WITH_STRINGS=0",
-                      f"-UPICOSUIT_WITH_{name}", f"-DPICOSUIT_WITH_{name}={flip}")[0]
-        costs.append((f"`{name}`", 0 if name in OFF_BY_DEFAULT else 1, what, abs(other - flash)))
-    smallest = build("all-off", *[f"-DPICOSUIT_WITH_{name}=0" for name in SWITCHES])[0]
+    builds = [size.Build(name) for name in ("portable", "assembly", "small")]
+    bounds = [stack.Bounds(name) for name in ("portable", "assembly")]
+    plain, fast = bounds
+    lines = [(f"`{f}`", plain.of(f), fast.of(f)) for f in
+             sorted(plain.chains, key=lambda f: (-plain.of(f), f))]
     return f"""# Sizes
 
-Written by `make sizes`, checked in CI. Cortex-M0, gcc 12 `-Os`, portable C
-(`-DPICOSUIT_ASM=0`), default switches but for `STRINGS`, which is off; linked with
-`--gc-sections`. `bench/README.md` says how.
+Written by `make sizes`, checked in CI. Cortex-M0, gcc 12 `-Os`, linked with `--gc-sections`;
+bytes. `bench/README.md` says how. Three builds:
 
-| | bytes |
-|---|--:|
-| flash, everything, with what libgcc adds | {flash} |
-| flash, all switches off | {smallest} |
-| context, `sizeof(picosuit)` | {size.sizeof("picosuit")} |
-| deepest stack of any public function, callbacks not counted | {max(bounds.values())} |
-
-The work buffer is the caller's: `PICOSUIT_WORK(wrapper, manifest, components, depth)` in
-the header.
+- **portable**: C alone (`-DPICOSUIT_ASM=0`), default switches but for `STRINGS`, which is off;
+- **assembly**: the same with the assembly that a compiler for ARMv6-M takes by itself;
+- **small**: verifies and installs without encryption, no boot state:
+  `{" ".join(arm.BUILDS["small"][:2])}` and every `PICOSUIT_WITH_` switch 0.
 
 ## Flash by section of `core/picosuit.c`
 
-| | Section | bytes |
-|--:|---|--:|
-{rows((n, titles.get(n, "(before the first section)"), sections[n]) for n in sorted(sections))}
-| | compiler support (libgcc) | {support} |
+{table(["", "Section", "portable", "assembly", "small"], sections(builds), 2)}
+
+## Memory of an update
+
+The context is `sizeof(picosuit)`; the work buffer is the caller's, `PICOSUIT_WORK(wrapper,
+manifest, components, depth)` in the header; the stack is the deepest of any public function,
+callbacks not counted: {plain.of(plain.top)} with portable C, {fast.of(fast.top)} with assembly.
+
+{table(["Update", "context", "work", "with stack, portable", "with stack, assembly"],
+       memory(bounds))}
 
 ## Switches
 
-What each `PICOSUIT_WITH_` costs, when the others are as above.
+What each `PICOSUIT_WITH_` costs in the portable build, when the others are as above.
 
-| Switch | default | what it is for | flash |
-|---|--:|---|--:|
-{rows(costs)}
+{table(["Switch", "default", "what it is for", "flash"],
+       switches(builds[0].total), 3)}
+
+## Options
+
+Macros that trade flash and stack for time; `make cycles` tells the time.
+
+{table(["Macro", "build", "1 means", "flash: 0", "1", "stack: 0", "1"], options(), 3)}
 
 ## Stack of the public functions
 
-| Function | bytes |
-|---|--:|
-{rows((f"`{f}`", bounds[f]) for f in sorted(bounds, key=lambda f: (-bounds[f], f)))}
+{table(["Function", "portable", "assembly"], lines)}
 """
 
 
