@@ -328,12 +328,15 @@ def points() -> Text:
 
 
 def base_table() -> Text:
-    text = Text("The table of odd multiples of the base point in section 8: y + x, y - x, 2 d x y.")
-    point = BASE
-    for i in range(1, 16, 2):
-        x, y = point
-        text.add(name=i, sum=le((y + x) % P), diff=le((y - x) % P), t2d=le(2 * D * x * y % P))
-        point = add(point, times(2, BASE))
+    text = Text("The tables of odd multiples of B and of 2^128 B, the base point, in section 8:",
+                "y + x, y - x, 2 d x y.")
+    for kind, start in (("b", BASE), ("high", times(2**128, BASE))):
+        point = start
+        for i in range(1, 16, 2):
+            x, y = point
+            text.add(name=f"{kind}_{i}", sum=le((y + x) % P), diff=le((y - x) % P),
+                     t2d=le(2 * D * x * y % P))
+            point = add(point, times(2, start))
     return text
 
 
