@@ -47,7 +47,8 @@
 #define B_WITH_HMAC (B_WITH_CIPHERS || PICOSUIT_WITH_MAC)
 
 /* Keeps the stack frames of two steps apart, so that they follow each other in the same
- * memory instead of adding up in the frame of their caller. */
+ * memory instead of adding up in the frame of their caller; or the code smaller: what is
+ * called once is inlined even where the registers then run short. */
 #if defined(__GNUC__) || defined(__clang__)
 #define B_NOINLINE __attribute__((noinline))
 #define B_FALLTHROUGH __attribute__((fallthrough))
@@ -1547,7 +1548,8 @@ typedef union {
 #endif
 
 /* Unrolled, since a small part spends as long on a loop as on the limb;
- * PICOSUIT_FIELD_UNROLLED=0 has loops: 1.1 KB less of flash, where there is no assembly. */
+ * PICOSUIT_FIELD_UNROLLED=0 has loops: 1.1 KB less of flash, where there is no assembly.
+ */
 #ifndef PICOSUIT_FIELD_UNROLLED
 #define PICOSUIT_FIELD_UNROLLED 1
 #endif
@@ -3189,7 +3191,7 @@ static uint32_t cbor_size(uint32_t val) {
 }
 
 /* Reads a head's argument, n bytes after the first one; all are present. */
-static void cbor_argument(picosuit *p, uint32_t n) {
+static B_NOINLINE void cbor_argument(picosuit *p, uint32_t n) {
     const uint8_t *d = p->r.data + p->r.pos;
 
     p->r.pos += n + 1u;
@@ -3286,7 +3288,7 @@ static int32_t cbor_key(picosuit *p, uint32_t *last) {
 }
 
 /* Reads a whole string; returns the position of its bytes, their number is in val. */
-static uint32_t cbor_string(picosuit *p, uint32_t major) {
+static B_NOINLINE uint32_t cbor_string(picosuit *p, uint32_t major) {
     uint32_t len = cbor_expect(p, major);
     uint32_t pos = p->r.pos;
 
@@ -3469,7 +3471,7 @@ static void cose_skip_value(picosuit *p) {
 }
 
 /* Whether the protected header map at pos, which was read before, has a label. */
-static int cose_has_label(picosuit *p, uint32_t pos, int32_t label) {
+static B_NOINLINE int cose_has_label(picosuit *p, uint32_t pos, int32_t label) {
     uint32_t back = p->r.pos;
     uint32_t n;
     int is_there = 0;
@@ -3564,7 +3566,7 @@ static void cose_null(picosuit *p) {
 }
 
 /* A type that does not fit into a COSE structure is a COSE error. */
-static void cose_retype(picosuit *p) {
+static B_NOINLINE void cose_retype(picosuit *p) {
     if (p->error.code == PICOSUIT_E_TYPE) {
         p->error.code = PICOSUIT_E_COSE;
     }
@@ -3845,7 +3847,7 @@ static void cose_recipient(picosuit *p, cose_item *c) {
 /* Walks an encryption-info; the reader is inside its byte string. For `begin` all of it
  * is checked. When the command runs, finds the content key: OK, AGAIN or an error. All
  * that can go wrong then is E_DECRYPT: no oracle. [FE 3.2] */
-static int cose_encrypt(picosuit *p, int is_running) {
+static B_NOINLINE int cose_encrypt(picosuit *p, int is_running) {
     uint32_t i, n, iv;
     int is_known = 0;
     cose_item c;
@@ -4038,7 +4040,7 @@ static void man_read_components(picosuit *p) {
 }
 
 /* Reads a member that is a byte string, or (if severable) a digest. */
-static void man_read_member(picosuit *p, uint32_t i) {
+static B_NOINLINE void man_read_member(picosuit *p, uint32_t i) {
     uint32_t pos = p->r.pos;
 
     if (i == MAN_MEMBERS) {
@@ -4104,7 +4106,7 @@ static void man_read_value(picosuit *p, int32_t key) {
 
 /* Reads the manifest, after signature and digest were right. Members 1, 2, 3 must come
  * first: they are required and keys ascend. [M 8.4], [M 6.1] */
-static int man_read(picosuit *p) {
+static B_NOINLINE int man_read(picosuit *p) {
     uint32_t last = 0;
     uint32_t i, n;
 
@@ -4133,14 +4135,14 @@ static int man_read(picosuit *p) {
 /* ---- Components in work, after the envelope: 13 positions, handle, kind ---------------
  */
 
-static uint8_t *man_entry(const picosuit *p, uint32_t component) {
+static B_NOINLINE uint8_t *man_entry(const picosuit *p, uint32_t component) {
     return p->work + p->used + component * PICOSUIT_COMPONENT_SIZE;
 }
 
 #define MAN_HANDLE 26u /* in an entry, after the positions */
 #define MAN_KIND 27u
 
-static uint32_t man_place(int32_t label) {
+static B_NOINLINE uint32_t man_place(int32_t label) {
     uint32_t i = 0;
 
     while (i < MAN_LABELS && man_labels[i] != label) {
@@ -4358,7 +4360,7 @@ static void pay_record(picosuit *p, uint32_t uri) {
 
 /* copy: finds out about the source, and the length of what it has. From a transient
  * component: the recorded fetch happens now; the record is used up. */
-static int pay_copy(picosuit *p, uint32_t source, uint32_t *wire) {
+static B_NOINLINE int pay_copy(picosuit *p, uint32_t source, uint32_t *wire) {
     uint32_t stored, pos;
     int st = PICOSUIT_E_STATE;
 
@@ -4681,7 +4683,7 @@ static int pay_close(picosuit *p) {
 }
 
 /* The current phase: OK, FETCH, AGAIN or an error. */
-static int pay_phase(picosuit *p) {
+static B_NOINLINE int pay_phase(picosuit *p) {
     switch (p->phase) {
     case PAY_START: return pay_start(p);
     case PAY_MATCH: return pay_match(p);
@@ -4758,7 +4760,7 @@ typedef struct {
 #define CHK_TRY 7u
 #define CHK_RUN 8u
 
-static uint32_t chk_class(int32_t label) {
+static B_NOINLINE uint32_t chk_class(int32_t label) {
     static const uint8_t classes[33] = {
         0,
         CHK_CONDITION,
@@ -4991,7 +4993,7 @@ static void chk_policy(picosuit *p) {
 
 /* Checks label and argument of one command of frame f; returns its class. Nested
  * sequences are left to the caller. */
-static uint32_t chk_command(picosuit *p, chk_frame *f, int is_nested) {
+static B_NOINLINE uint32_t chk_command(picosuit *p, chk_frame *f, int is_nested) {
     int32_t label = cbor_int(p);
     uint32_t class_ = chk_class(label);
     int is_shared = p->section == PICOSUIT_SECTION_SHARED;
@@ -5284,7 +5286,7 @@ static int run_check_content(picosuit *p) {
 
 /* Asked again before every command with an effect: the manifest is authentic, and a key
  * set is written only by who may. */
-static int run_may_write(picosuit *p, uint32_t kind) {
+static B_NOINLINE int run_may_write(picosuit *p, uint32_t kind) {
     if (p->verified != MAN_VERIFIED) {
         return fail_here(p, -PICOSUIT_E_AUTH);
     }
@@ -5396,7 +5398,7 @@ static void run_nest(picosuit *p, uint32_t class_) {
 #define RUN_TRANSIENT (1u << 1 | 1u << 2 | 1u << 5 | 1u << 14 | 1u << 21 | 1u << 24)
 
 /* Executes a command whose argument is a reporting policy. */
-static int run_command(picosuit *p) {
+static B_NOINLINE int run_command(picosuit *p) {
     if (man_is_transient(p->kind) && (RUN_TRANSIENT >> p->label & 1u) == 0) {
         return fail_here(p, -PICOSUIT_E_TRANSIENT);
     }
@@ -5600,7 +5602,7 @@ static int rx_missing(picosuit *p, uint32_t offset) {
 }
 
 /* Starts at the first byte of the envelope; with `skip` only payloads are looked for. */
-static void rx_start(picosuit *p, int skip) {
+static B_NOINLINE void rx_start(picosuit *p, int skip) {
     p->rx_state = RX_TAG;
     p->rx_skip = (uint8_t)skip;
     p->rx_off = 0;
@@ -5674,7 +5676,7 @@ static int rx_map(picosuit *p) {
 
 /* An integer key. 2 and 3 come first; what else is known is severable, and is believed
  * only if the manifest has its digest. [M 8.2], [M 5.4] */
-static int rx_int_key(picosuit *p, int32_t key) {
+static B_NOINLINE int rx_int_key(picosuit *p, int32_t key) {
     uint32_t i = man_index((uint32_t)key);
 
     if (p->member != 0 && key >= 0 && key <= p->member) {
@@ -6035,7 +6037,7 @@ static void rep_result(const picosuit *p, put_writer *w) {
     put_head(w, CBOR_UINT, e->code != 0 ? rep_reason(e->code) : is_invoking ? 12 : 0);
 }
 
-static int rep_done(const put_writer *w, size_t *len) {
+static B_NOINLINE int rep_done(const put_writer *w, size_t *len) {
     *len = w->len;
     return w->len <= w->cap ? PICOSUIT_OK : PICOSUIT_E_ROOM;
 }
@@ -6147,7 +6149,7 @@ void picosuit_relocate(picosuit *p, const picosuit_platform *platform, void *dev
 }
 
 /* Union of the rights of all verified keys. */
-static uint32_t picosuit_rights(const picosuit *p) {
+static B_NOINLINE uint32_t picosuit_rights(const picosuit *p) {
     uint32_t rights = 0;
     uint32_t i;
 
@@ -6181,7 +6183,7 @@ static int picosuit_layout(picosuit *p) {
 
 /* First part of begin: what needs no callback. Section by section, in the order of the
  * procedure, the shared sequence first. */
-static int picosuit_check(picosuit *p) {
+static B_NOINLINE int picosuit_check(picosuit *p) {
     uint32_t i;
     int st = PICOSUIT_E_STATE;
 
@@ -6284,7 +6286,7 @@ static int picosuit_floor(picosuit *p) {
 }
 
 /* begin, from where it is (p->phase): OK, AGAIN or an error. */
-static int picosuit_prepare(picosuit *p) {
+static B_NOINLINE int picosuit_prepare(picosuit *p) {
     int st = PICOSUIT_OK;
 
     if (p->phase == 0) {
@@ -6367,7 +6369,8 @@ static int picosuit_pipe(picosuit *p, const uint8_t *data, size_t len, size_t *u
 }
 
 /* One move of a running procedure: OK to go on. */
-static int picosuit_move(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+static B_NOINLINE int picosuit_move(picosuit *p, const uint8_t *data, size_t len,
+                                    size_t *used) {
     int32_t label = p->label;
     int st = PICOSUIT_OK;
 
@@ -6436,7 +6439,8 @@ int picosuit_run(picosuit *p) {
 }
 
 /* Opens a public function that takes bytes. */
-static int picosuit_take(picosuit *p, const uint8_t *data, size_t len, size_t *used) {
+static B_NOINLINE int picosuit_take(picosuit *p, const uint8_t *data, size_t len,
+                                    size_t *used) {
     if (used == NULL || (data == NULL && len > 0)) {
         return PICOSUIT_E_ARG;
     }

@@ -12,6 +12,7 @@ switches="ENCRYPTION MAC SEVERED INTEGRATED SLOTS SWAP REPORT BOOT STRINGS"
 
 table() { # group, name, compiler to try, make variables
     cxx="-x c++ -std=c++17 -fno-exceptions -Wno-deprecated"
+    rolled="-DPICOSUIT_FIELD_32=1 -DPICOSUIT_FIELD_UNROLLED=0"
     cat <<END
 lang|gcc-c99|gcc|CC=gcc CSTD=-std=c99 CFLAGS=-O3
 lang|gcc-c11|gcc|CC=gcc CSTD=-std=c11 CFLAGS=-Os
@@ -21,7 +22,7 @@ lang|clang-c11|clang|CC=clang CSTD=-std=c11 CFLAGS=-Os
 lang|clang-cxx17|clang++ $cxx|CC=clang CFLAGS=-O1 "COMPILE_CORE=clang++ $cxx"
 lang|m32|gcc -m32|CC="gcc -m32" CFLAGS="-O2 -DPICOSUIT_ED25519_HALVES=1"
 lang|small|gcc|CC=gcc CFLAGS="-O1 -DPICOSUIT_AES_SLICED=0 -DPICOSUIT_ED25519_HALVES=0"
-lang|rolled|gcc|CC=gcc SUITES="field ed25519 kdf" CFLAGS="-O2 -DPICOSUIT_FIELD_32=1 -DPICOSUIT_FIELD_UNROLLED=0"
+lang|rolled|gcc|CC=gcc SUITES="field ed25519 kdf" CFLAGS="-O2 $rolled"
 END
     none="" all=""
     for s in $switches; do
