@@ -140,6 +140,16 @@ work: ## work buffer of the updates that targets.csv names
 cycles: ## cycles and painted stack of the primitives, on Cortex-M0 under QEMU
 	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/cycles.py
 
+.PHONY: bench bench-accept
+bench: ## counts of primitives, updates and growth on Cortex-M0, against bench/counts.csv
+	@$(BENCH)
+
+bench-accept: ## the same, and what was counted is what is expected from now on
+	@$(BENCH) --accept
+
+BENCH = [ -x $(VENV) ] || { echo "bench: FAIL needs $(VENV), see make setup"; exit 1; }; \
+	O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(VENV) bench/m0/bench.py
+
 asm-check: asm-check-sym asm-check-field ## assembly against its C twins, under QEMU
 
 .PHONY: asm-check asm-check-sym asm-check-field

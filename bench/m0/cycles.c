@@ -11,7 +11,9 @@
  * Build:  cc -O2 -fPIC -shared -o cycles.so cycles.c
  * Use:    qemu-system-arm -M microbit ... -plugin ./cycles.so,core=m0
  * Options: core=m0|m0plus, mul=N (1 or 32), bl=N and poppc=N (override BL, POP {..,pc}),
- *   hist=FILE (at exit one line per block: address insns cost runs taken), quiet=on
+ *   hist=FILE (at exit one line per block: address insns cost runs taken), quiet=on,
+ *   watch=ADDRESS (hexadecimal, of a function that is entered by BL or BLX; up to eight:
+ * at exit a line `watch ADDRESS calls cycles`, with all that the function calls)
  *
  * The guest reads the count through markers, register moves without effect:
  *   mov r9,r9    (0x46c9) stores the cycles so far as 64 bits at its own address + 12
@@ -88,6 +90,15 @@ struct marker {
     bool is_insns;
 };
 
+struct watch {
+    uint64_t at;   /* first instruction of the function */
+    uint64_t back; /* where this call of it returns to, 0: it is not running */
+    uint64_t from; /* cycles when it was entered */
+    uint64_t sum, calls;
+};
+
+static struct watch watches[8];
+static unsigned watch_n;
 static struct block *blocks, *last;
 static uint64_t cycles, insns;
 static const char *hist;
@@ -147,12 +158,26 @@ static bool is_cond(unsigned w) {
 
 /* -- what runs -- */
 
+static void on_watch(struct watch *w, const struct block *b) {
+    if (w->back == 0 && b->start == w->at && last) {
+        w->back = last->end;
+        w->from = cycles;
+        w->calls++;
+    } else if (w->back != 0 && b->start == w->back) {
+        w->sum += cycles - w->from;
+        w->back = 0;
+    }
+}
+
 static void on_block(unsigned vcpu, void *arg) {
     struct block *b = (struct block *)arg;
     (void)vcpu;
     if (last && last->is_cond && b->start != last->end) {
         cycles += t.branch - t.alu;
         last->taken++;
+    }
+    for (unsigned i = 0; i < watch_n; i++) {
+        on_watch(&watches[i], b);
     }
     cycles += b->cost;
     insns += b->insns;
@@ -221,6 +246,12 @@ static void at_end(uint64_t id, void *arg) {
         fprintf(stderr, "cycles: %llu cycles, %llu instructions\n",
                 (unsigned long long)cycles, (unsigned long long)insns);
     }
+    for (unsigned i = 0; i < watch_n; i++) {
+        const struct watch *w = &watches[i];
+        fprintf(stderr, "watch %llx %llu %llu%s\n", (unsigned long long)w->at,
+                (unsigned long long)w->calls, (unsigned long long)w->sum,
+                w->back != 0 ? " OPEN" : "");
+    }
     for (struct block *b = blocks; f && b; b = b->next) {
         fprintf(f, "%08llx %u %u %llu %llu\n", (unsigned long long)b->start, b->insns,
                 b->cost, (unsigned long long)b->runs, (unsigned long long)b->taken);
@@ -247,6 +278,9 @@ static int option(const char *arg) {
         hist = strdup(value);
     } else if (n == 5 && !memcmp(arg, "quiet", n)) {
         is_quiet = !strcmp(value, "on");
+    } else if (n == 5 && !memcmp(arg, "watch", n) &&
+               watch_n < sizeof watches / sizeof *watches) {
+        watches[watch_n++].at = strtoull(value, NULL, 16);
     } else {
         return 1;
     }

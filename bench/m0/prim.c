@@ -37,9 +37,21 @@ static const uint8_t wrapped[40] = {
     0x44, 0x95, 0xb0, 0x93, 0xeb, 0x48, 0x2e, 0x5c, 0x7c, 0xa9, 0xc1, 0x70, 0xc9, 0xfa,
     0xa0, 0x7d, 0xc0, 0xcb, 0xbb, 0x87, 0x51, 0x2e, 0x19, 0xfd, 0x40, 0x92,
 };
+/* Tags of the first message bytes as ciphertext, key 00 .. 1f, nonce 00 .. 0b; likewise.
+ */
+static const uint8_t aead_tag_64[16] = {
+    0xfe, 0xa8, 0x5c, 0x85, 0x1b, 0xa9, 0x08, 0x9c,
+    0x42, 0xf0, 0xbc, 0x69, 0xe8, 0x8f, 0x6d, 0x22,
+};
+static const uint8_t aead_tag_1088[16] = {
+    0x8b, 0x6f, 0x9b, 0x2e, 0xd5, 0x3d, 0xec, 0x76,
+    0x97, 0xe9, 0x20, 0xf6, 0xc5, 0x22, 0xd9, 0x92,
+};
 
 static uint8_t msg[1088];
 static uint8_t out[1088];
+static uint8_t sealed_64[64 + 16];
+static uint8_t sealed_1088[1088 + 16];
 static int st;
 
 #define ED25519(n)                                                                       \
@@ -77,6 +89,13 @@ TWO_SIZES(chacha20, picosuit_chacha20(out, out, 64, msg, msg, 1),
 TWO_SIZES(poly1305, picosuit_poly1305(out, msg, 64, msg),
           picosuit_poly1305(out, msg, 1088, msg))
 
+#define AEAD(n)                                                                          \
+    static void run_aead_##n(void) {                                                     \
+        st = picosuit_aead_open(out, sealed_##n, sizeof sealed_##n, msg, msg, NULL, 0);  \
+    }
+AEAD(64)
+AEAD(1088)
+
 #define ROW(name)                                                                        \
     { #name, run_##name }
 static const struct {
@@ -86,7 +105,7 @@ static const struct {
     ROW(ed25519_55),    ROW(ed25519_150), ROW(x25519),        ROW(aes_unwrap_40),
     ROW(hkdf_32),       ROW(sha256_64),   ROW(sha256_1088),   ROW(sha512_64),
     ROW(sha512_1088),   ROW(chacha20_64), ROW(chacha20_1088), ROW(poly1305_64),
-    ROW(poly1305_1088),
+    ROW(poly1305_1088), ROW(aead_64),     ROW(aead_1088),
 };
 
 int main(void) {
@@ -94,6 +113,10 @@ int main(void) {
     for (unsigned i = 0; i < sizeof msg; i++) {
         msg[i] = (uint8_t)(i % 251);
     }
+    memcpy(sealed_64, msg, 64);
+    memcpy(sealed_64 + 64, aead_tag_64, 16);
+    memcpy(sealed_1088, msg, 1088);
+    memcpy(sealed_1088 + 1088, aead_tag_1088, 16);
     for (unsigned i = 0; i < sizeof row / sizeof *row; i++) {
         uint64_t n = time_of(row[i].run);
         uint32_t stack = stack_used(row[i].run);
