@@ -2004,17 +2004,16 @@ FE_NAKED static void fe_mul_a24(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
             FE_WORD_A24 "adds r7, r2; str r7, [r0]; pop {r4, r5, r6, r7, pc}");
 }
 
-#define FE_SWAP_AT(at)                                                                   \
-    "ldr r3, [r0, #" at "]; ldr r4, [r1, #" at "]; movs r5, r3; eors r5, r4\n"           \
-    "ands r5, r2; eors r3, r5; eors r4, r5\n"                                            \
-    "str r3, [r0, #" at "]; str r4, [r1, #" at "]\n"
+/* Two words of r at r0 or of a at r1 */
+#define FE_SELECT_2                                                                      \
+    "ldr r3, [r0]; ldr r4, [r0, #4]; ldm r1!, {r5, r6}; eors r5, r3; eors r6, r4\n"      \
+    "ands r5, r2; ands r6, r2; eors r5, r3; eors r6, r4; stm r0!, {r5, r6}\n"
 
-FE_NAKED static void fe_swap(FE_UNUSED fe *a, FE_UNUSED fe *b, FE_UNUSED uint32_t mask) {
+FE_NAKED static void fe_select(FE_UNUSED fe *r, FE_UNUSED const fe *a,
+                               FE_UNUSED uint32_t mask) {
     __asm__(".syntax unified\n"
-            "push {r4, r5, lr}\n"
-            FE_SWAP_AT("0") FE_SWAP_AT("4") FE_SWAP_AT("8") FE_SWAP_AT("12")
-            FE_SWAP_AT("16") FE_SWAP_AT("20") FE_SWAP_AT("24") FE_SWAP_AT("28")
-            "pop {r4, r5, pc}");
+            "push {r4, r5, r6, lr}\n"
+            FE_SELECT_2 FE_SELECT_2 FE_SELECT_2 FE_SELECT_2 "pop {r4, r5, r6, pc}");
 }
 /* clang-format on */
 #else
@@ -2031,12 +2030,10 @@ static void fe_mul_a24(fe *r, const fe *a) {
     fe_fold(r, r->v, c + below);
 }
 
-/* Exchanges a and b if mask is all ones. */
-static void fe_swap(fe *a, fe *b, uint32_t mask) {
+/* r = a if mask is all ones. */
+static B_NOINLINE void fe_select(fe *r, const fe *a, uint32_t mask) {
     for (unsigned i = 0; i < 16; i++) {
-        uint16_t t = (uint16_t)(mask & (uint32_t)(a->v[i] ^ b->v[i]));
-        a->v[i] ^= t;
-        b->v[i] ^= t;
+        r->v[i] ^= (uint16_t)(mask & (uint32_t)(a->v[i] ^ r->v[i]));
     }
 }
 #endif
@@ -2159,11 +2156,9 @@ static void fe_mul_a24(fe *r, const fe *a) {
     fe_mul(r, a, &t);
 }
 
-static void fe_swap(fe *a, fe *b, uint32_t mask) {
+static void fe_select(fe *r, const fe *a, uint32_t mask) {
     for (unsigned i = 0; i < 5; i++) {
-        uint64_t t = (0 - (uint64_t)(mask & 1)) & (a->v[i] ^ b->v[i]);
-        a->v[i] ^= t;
-        b->v[i] ^= t;
+        r->v[i] ^= (0 - (uint64_t)(mask & 1)) & (a->v[i] ^ r->v[i]);
     }
 }
 #endif
@@ -2243,21 +2238,26 @@ typedef struct {
     uint8_t scalar[32];
 } x25519_state;
 
-/* One step: (x2, z2) doubled, (x3, z3) the sum of both. In the names of [RFC7748 5]: */
-static void x25519_step(x25519_state *s) {
+/* One step, in the names of [RFC7748 5]: (x2, z2) becomes the double of itself or, if
+ * mask is all ones, of (x3, z3), and (x3, z3) the sum of both. An exchange of the two
+ * before changes only which sum and difference are squared, for D A and C B change
+ * places. */
+static void x25519_step(x25519_state *s, uint32_t mask) {
     fe_add(&s->t, &s->x2, &s->z2);  /* A */
     fe_sub(&s->z2, &s->x2, &s->z2); /* B */
     fe_add(&s->x2, &s->x3, &s->z3); /* C */
     fe_sub(&s->x3, &s->x3, &s->z3); /* D */
     fe_mul(&s->z3, &s->x3, &s->t);  /* DA */
-    fe_mul(&s->x3, &s->x2, &s->z2); /* CB */
+    fe_mul(&s->u, &s->x2, &s->z2);  /* CB */
+    fe_select(&s->t, &s->x2, mask);
+    fe_select(&s->z2, &s->x3, mask);
+    fe_add(&s->x3, &s->z3, &s->u);
+    fe_sub(&s->z3, &s->z3, &s->u);
+    fe_sq(&s->x3, &s->x3); /* (DA + CB)^2 */
+    fe_sq(&s->z3, &s->z3);
+    fe_mul(&s->z3, &s->z3, &s->x1); /* x1 (DA - CB)^2 */
     fe_sq(&s->x2, &s->t);           /* AA */
     fe_sq(&s->t, &s->z2);           /* BB */
-    fe_sub(&s->z2, &s->z3, &s->x3);
-    fe_add(&s->x3, &s->z3, &s->x3);
-    fe_sq(&s->x3, &s->x3); /* (DA + CB)^2 */
-    fe_sq(&s->z2, &s->z2);
-    fe_mul(&s->z3, &s->z2, &s->x1); /* x1 (DA - CB)^2 */
     fe_sub(&s->z2, &s->x2, &s->t);  /* E */
     fe_mul_a24(&s->u, &s->z2);
     fe_add(&s->u, &s->u, &s->x2);
@@ -2283,12 +2283,10 @@ x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]) {
     fe_small(&s.z3, 1);
     for (unsigned i = 255; i-- > 0;) {
         bit = 0 - ((uint32_t)s.scalar[i >> 3] >> (i & 7) & 1);
-        fe_swap(&s.x2, &s.x3, mask ^ bit);
-        fe_swap(&s.z2, &s.z3, mask ^ bit);
+        x25519_step(&s, mask ^ bit);
         mask = bit;
-        x25519_step(&s);
     }
-    /* bit 0 of the scalar is 0: nothing is left to swap */
+    /* bit 0 of the scalar is 0: (x2, z2) is the result */
     fe_invert(&s.x3, &s.z2);
     fe_mul(&s.x2, &s.x2, &s.x3);
     fe_store(out, &s.x2);

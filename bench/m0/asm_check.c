@@ -14,9 +14,8 @@
 #endif
 #define EDGES 21
 
-static const char *const name[OP_N] = {"mul",      "mul_same",  "sq",  "add",
-                                       "sub",      "sub_from",  "a24", "swap",
-                                       "swap_not", "swap_other"};
+static const char *const name[OP_N] = {
+    "mul", "mul_same", "sq", "add", "sub", "sub_from", "a24", "select", "select_not"};
 static uint32_t edge[EDGES][8];
 static uint32_t state[4] = {1, 2, 3, 4};
 
@@ -77,7 +76,7 @@ static unsigned differs(unsigned op, const uint32_t a[8], const uint32_t b[8]) {
     c_run(op, (uint8_t *)y, (const uint8_t *)a, (const uint8_t *)b);
     asm_canonical((uint8_t *)u, (const uint8_t *)x);
     c_canonical((uint8_t *)v, (const uint8_t *)y);
-    return (op < OP_SWAP && x[7] >= 0x80020000) || memcmp(u, v, 32) != 0;
+    return (op < OP_SELECT && x[7] >= 0x80020000) || memcmp(u, v, 32) != 0;
 }
 
 static unsigned now;

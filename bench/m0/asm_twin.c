@@ -28,9 +28,8 @@ void TWIN(run)(unsigned op, uint8_t r[32], const uint8_t a[32], const uint8_t b[
         x = y;
         break;
     case OP_A24: fe_mul_a24(&x, &x); break;
-    case OP_SWAP: fe_swap(&x, &y, 0xffffffff); break;
-    case OP_SWAP_NOT: fe_swap(&x, &y, 0); break;
-    case OP_SWAP_OTHER: fe_swap(&y, &x, 0xffffffff); break;
+    case OP_SELECT: fe_select(&x, &y, 0xffffffff); break;
+    case OP_SELECT_NOT: fe_select(&x, &y, 0); break;
     default: break;
     }
     memcpy(r, x.v, 32);

@@ -15,9 +15,8 @@ enum {
     OP_SUB,
     OP_SUB_FROM,
     OP_A24,
-    OP_SWAP,
-    OP_SWAP_NOT,
-    OP_SWAP_OTHER,
+    OP_SELECT,
+    OP_SELECT_NOT,
     OP_N
 };
 
