@@ -21,7 +21,7 @@ VENV = $(O)/venv/bin/python
 
 .PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs \
 	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz \
-	fuzz-smoke targets targets-check targets-update dist clean FORCE
+	bench-doc bench-doc-check fuzz-smoke targets targets-check targets-update dist clean FORCE
 
 all: $(O)/libpicosuit.a ## the library, for this machine
 
@@ -149,6 +149,12 @@ bench-accept: ## the same, and what was counted is what is expected from now on
 
 BENCH = [ -x $(VENV) ] || { echo "bench: FAIL needs $(VENV), see make setup"; exit 1; }; \
 	O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(VENV) bench/m0/bench.py
+
+bench-doc: ## write docs/performance.md and its plots from what bench measured
+	@O=$(O) $(VENV) bench/performance.py
+
+bench-doc-check: ## docs/performance.md is up to date; after bench
+	@O=$(O) $(VENV) bench/performance.py --check
 
 asm-check: asm-check-sym asm-check-field ## assembly against its C twins, under QEMU
 
