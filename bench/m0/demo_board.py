@@ -205,7 +205,7 @@ def symbol(elf: str, name: str) -> int:
 
 def flash_functions() -> tuple[int, int, int]:
     """Addresses of the driver's functions: erase a page, program bytes, program a word."""
-    names = ("nrf51_flash_erase", "nrf51_flash_program", "nrf51_flash_program_word")
+    names = ("nrf51_flash_erase", "nrf51_flash_program", "flash_word")
     erase, program, word = (symbol("boot.elf", name) & ~1 for name in names)
     return erase, program, word
 

@@ -23,7 +23,7 @@ static uint32_t capacity_of(const device_slots *s, unsigned area) {
 static int program(const device_slots *s, uint32_t at, const uint8_t *data, size_t len) {
     const picosuit_flash *f = s->boot->flash;
     uint8_t unit[UNIT_MAX];
-    size_t whole = len - len % f->unit;
+    size_t whole = len & ~(size_t)(f->unit - 1u); /* a power of two */
 
     if (whole > 0 && f->write(s->boot->dev, at, data, whole) != 0) {
         return DEVICE_E_FLASH;

@@ -83,8 +83,8 @@ extern nrf51_flash_count nrf51_flash_counts;
 void nrf51_flash_protect(uint32_t base, uint32_t len);
 /* 0, or -1: not a page, not ours to erase, or not blank afterwards. */
 int nrf51_flash_erase(uint32_t page);
-/* Programs len bytes at a multiple of 4; the last word is filled up with ones. 0, or -1:
- * a word is not erased (nothing is programmed from there on), or reads back wrong. */
+/* Programs whole words. 0, or -1: not ours to program, a word is not erased (nothing is
+ * programmed from there on), or reads back wrong. */
 int nrf51_flash_program(uint32_t addr, const uint8_t *data, size_t len);
 int nrf51_flash_program_word(uint32_t addr, uint32_t word);
 int nrf51_flash_is_blank(uint32_t addr, uint32_t len);
