@@ -36,9 +36,10 @@ BLOCKS = 24  # of AES in the unwrapping of 40 bytes
 class Subject:
     """A primitive that rivals have, too."""
 
-    def __init__(self, key, title, name, target, scale=1.0, remark=""):
+    def __init__(self, key, title, name, target, scale=1.0, remark="", special=None):
         self.key, self.title = key, title  # in rivals.csv and of files; for readers
         self.name, self.target = name, target  # in m0.json; row of targets.csv
+        self.special = special or {}  # {build: name in m0.json} of what others do not have
         self.scale, self.remark = scale, remark  # of the plot; a sentence, or nothing
         self.is_per_byte = scale == 1
         self.unit = {1: "cycles per byte", 1e3: "thousand cycles", 1e6: "million cycles"}[scale]
@@ -49,7 +50,7 @@ class Subject:
 
 SUBJECTS = [
     Subject("ed25519", "Ed25519 verification, 150-byte message", "ed25519_150",
-            "ed25519_m0_asm", 1e6),
+            "ed25519_m0_asm", 1e6, special={"expanded": "ed25519_expanded"}),
     Subject("x25519", "X25519", "x25519", "x25519_m0_asm", 1e6),
     Subject("sha256", "SHA-256", "sha256", "sha256_m0_ccpb"),
     Subject("sha512", "SHA-512", "sha512", "sha512_m0_ccpb"),
@@ -115,6 +116,7 @@ class Entry:
         self.name, self.level, self.cycles, self.ram = name, level, cycles, ram
         self.text, self.note, self.is_ours = text, note, is_ours
         self.ram_level = ""  # if RAM is of another level than the rest
+        self.is_special = False  # ours, and not what the others do
 
     def label(self):
         if self.is_ours:
@@ -146,27 +148,35 @@ def rivals(subject):
     return list(best.values())
 
 
-def ours(rows, name, is_per_byte):
+def ours(rows, subject):
     """An entry for each build that differs; per byte: the slope between two messages."""
     found = []
     for build in dict.fromkeys(r["build"] for r in rows):
+        name = subject.special.get(build, subject.name)
         mine = [r for r in rows if (r["group"], r["core"], r["build"]) == ("primitive", "m0", build)
-                and (r["name"] == name or is_per_byte and r["name"].rpartition("_")[0] == name)]
+                and (r["name"].rpartition("_")[0] if subject.is_per_byte else r["name"]) == name]
         if not mine:
             continue
         low, high = (pick(mine, key=lambda r: r["bytes"] or 0) for pick in (min, max))
         cycles = high["cycles"]
-        if is_per_byte:
+        if subject.is_per_byte:
             cycles = (high["cycles"] - low["cycles"]) / (high["bytes"] - low["bytes"])
         if (cycles, high["stack"], high["text"]) not in [(e.cycles, e.ram, e.text) for e in found]:
-            found.append(Entry(BUILDS.get(build, build), "-Os", cycles, high["stack"],
-                               high["text"], is_ours=True))
+            entry = Entry(BUILDS.get(build, build), "-Os", cycles, high["stack"], high["text"],
+                          high["note"], is_ours=True)
+            entry.is_special = build in subject.special
+            found.append(entry)
     return found
 
 
+def headline(entries):
+    """Our build with the fewest cycles that does just what the others do."""
+    return next(e for e in entries if e.is_ours and not e.is_special)
+
+
 def better(entries):
-    """A sentence on who needs less of something than our build with the fewest cycles."""
-    best = next(e for e in entries if e.is_ours)
+    """A sentence on who needs less of something than our fastest build."""
+    best = headline(entries)
     words = []
     for what, name in (("cycles", "fewer cycles"), ("ram", "less RAM"), ("text", "less text")):
         mine = getattr(best, what)
@@ -187,7 +197,7 @@ def demanded(subject, targets):
 
 def compared(rows, subject):
     """Entries of all libraries, the fastest first."""
-    mine = ours(rows, subject.name, subject.is_per_byte)
+    mine = ours(rows, subject)
     if not mine:
         sys.exit(f"performance: FAIL {COUNTS} has no primitive {subject.name}")
     return sorted(rivals(subject.key) + mine, key=lambda e: e.cycles)
@@ -196,7 +206,7 @@ def compared(rows, subject):
 def in_short(subjects, rows):
     """Our fastest build and the fastest of the others; and whole updates."""
     for subject, entries in subjects:
-        mine = next(e for e in entries if e.is_ours)
+        mine = headline(entries)
         other = next(e for e in entries if not e.is_ours)
         best = f"{subject.shown(other.cycles)} ({other.name}, {other.level})"
         ms = "" if subject.is_per_byte else milliseconds(mine.cycles)
