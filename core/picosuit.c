@@ -67,6 +67,17 @@
 #endif
 #endif
 
+/* Arithmetic modulo 2^255 - 19 and 2^130 - 5 for parts that multiply 32 by 32 to 32 bits,
+ * or for those that multiply 64 by 64 to 128 bits: -DPICOSUIT_FIELD_32=1 or 0 forces one.
+ */
+#ifndef PICOSUIT_FIELD_32
+#ifdef __SIZEOF_INT128__
+#define PICOSUIT_FIELD_32 0
+#else
+#define PICOSUIT_FIELD_32 1
+#endif
+#endif
+
 /* ====================================================================================
  * 1  Bytes (b_, ct_, wipe)
  *
@@ -97,6 +108,16 @@ static void b_store32le(uint8_t *p, uint32_t x) {
     p[1] = (uint8_t)(x >> 8);
     p[2] = (uint8_t)(x >> 16);
     p[3] = (uint8_t)(x >> 24);
+}
+#endif
+
+#if !PICOSUIT_FIELD_32
+__extension__ typedef unsigned __int128 b_wide;
+
+static uint64_t b_load64le(const uint8_t *p) {
+    return (uint64_t)p[7] << 56 | (uint64_t)p[6] << 48 | (uint64_t)p[5] << 40 |
+           (uint64_t)p[4] << 32 | (uint64_t)p[3] << 24 | (uint64_t)p[2] << 16 |
+           (uint64_t)p[1] << 8 | p[0];
 }
 #endif
 
@@ -138,7 +159,7 @@ static uint32_t ct_equal(const uint8_t *a, const uint8_t *b, size_t len) {
 /* ====================================================================================
  * 2  SHA-256, SHA-512 (sha256_, sha512_)
  *
- * Streaming hashes. SHA-512 serves Ed25519 only: unrolled nowhere, small before fast.
+ * Streaming hashes. SHA-512 serves Ed25519 only: on 32-bit parts small before fast.
  * source: [FIPS180]
  * limits: SHA-256 2^61 bytes, SHA-512 2^61 bytes
  * uses: 1
@@ -423,13 +444,21 @@ static uint64_t sha512_rotr(uint64_t x, unsigned n) {
     return x >> n | x << (64 - n);
 }
 
-/* Word j of the eight, counted from a: they stand still and the index turns. */
+/* Word j of the eight, counted from a: they stand still and the index turns. Where code
+ * size does not matter, 16 rounds are unrolled, which makes all indices constant. */
 #define SHA512_V(j) v[((j)-i) & 7]
+#if PICOSUIT_FIELD_32
+#define SHA512_ROUNDS(i) for (unsigned i = 0; i < 80; i++)
+#else
+#define SHA512_ROUNDS(i)                                                                 \
+    for (unsigned n = 0; n < 80; n += 16)                                                \
+    _Pragma("GCC unroll 16") for (unsigned i = n; i < n + 16; i++)
+#endif
 
 static void sha512_block(uint64_t s[8], const uint8_t *data) {
     uint64_t w[16], v[8];
     memcpy(v, s, sizeof v);
-    for (unsigned i = 0; i < 80; i++) {
+    SHA512_ROUNDS(i) {
         uint64_t x, t;
         if (i < 16) {
             t = (uint64_t)b_load32be(data + 8 * i) << 32 | b_load32be(data + 8 * i + 4);
@@ -857,6 +886,42 @@ static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, si
     poly_loop(f);
     memcpy(a->h, f, sizeof a->h);
     wipe(f, sizeof f);
+}
+#elif !PICOSUIT_FIELD_32
+#define POLY_TAKES(data) 1
+
+/* Absorbs n blocks; bit is the 2^128 of each, 0 only for the padded end of a message that
+ * is not an AEAD's [RFC8439 2.5]. h = h2 2^128 + h1 2^64 + h0, and r1 is a multiple of 4,
+ * so h1 r1 2^128 = h1 (r1 / 4) 2^130 = h1 (5/4 r1).
+ * Bounds: r0, r1 < 2^60, so s1 < 5/4 2^60; h2 <= 4 before a block is added, 6 after it.
+ * h2 s1 and h2 r0 are below 2^63, the columns below 2^126, and the new h2 below 2^63 +
+ * 2^62. What it has above 2^130 counts 5 times: h2 / 4 * 5 is (h2 / 4 * 4) + h2 / 4. */
+static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, size_t n,
+                                   uint32_t bit) {
+    uint64_t r0 = (uint64_t)a->r[1] << 32 | a->r[0];
+    uint64_t r1 = (uint64_t)a->r[3] << 32 | a->r[2], s1 = r1 + (r1 >> 2);
+    uint64_t h0 = (uint64_t)a->h[1] << 32 | a->h[0];
+    uint64_t h1 = (uint64_t)a->h[3] << 32 | a->h[2], h2 = a->h[4];
+    for (; n > 0; n--, data += 16) {
+        b_wide low = (b_wide)h0 + b_load64le(data), high;
+        h0 = (uint64_t)low;
+        high = (b_wide)h1 + b_load64le(data + 8) + (uint64_t)(low >> 64);
+        h1 = (uint64_t)high;
+        h2 += (uint64_t)(high >> 64) + bit;
+        low = (b_wide)h0 * r0 + (b_wide)h1 * s1;
+        high = (b_wide)h0 * r1 + (b_wide)h1 * r0 + h2 * s1 + (uint64_t)(low >> 64);
+        h2 = h2 * r0 + (uint64_t)(high >> 64);
+        low = (b_wide)(uint64_t)low + (h2 >> 2) + (h2 & ~(uint64_t)3);
+        high = (b_wide)(uint64_t)high + (uint64_t)(low >> 64);
+        h0 = (uint64_t)low;
+        h1 = (uint64_t)high;
+        h2 = (h2 & 3) + (uint64_t)(high >> 64);
+    }
+    a->h[0] = (uint32_t)h0;
+    a->h[1] = (uint32_t)(h0 >> 32);
+    a->h[2] = (uint32_t)h1;
+    a->h[3] = (uint32_t)(h1 >> 32);
+    a->h[4] = (uint32_t)h2;
 }
 #else
 #define POLY_TAKES(data) 1
@@ -1512,14 +1577,6 @@ int picosuit_aes128_unwrap(uint8_t *out, const uint8_t kek[16], const uint8_t *d
  * uses: 1
  * ==================================================================================== */
 
-#ifndef PICOSUIT_FIELD_32
-#ifdef __SIZEOF_INT128__
-#define PICOSUIT_FIELD_32 0
-#else
-#define PICOSUIT_FIELD_32 1
-#endif
-#endif
-
 #if PICOSUIT_FIELD_32
 
 /* Little-endian limbs. Between functions v[15] <= 0x8001, so that the value is below
@@ -2041,10 +2098,9 @@ static B_NOINLINE void fe_select(fe *r, const fe *a, uint32_t mask) {
 
 #else /* 64 bits */
 
-__extension__ typedef unsigned __int128 fe_wide;
 #define FE_MASK 0x7ffffffffffffu
 
-/* Limb i counts 2^(51 i). Between functions v[0] < 2^51 + 2^13, all others < 2^51. */
+/* Limb i counts 2^(51 i). Between functions all are below 2^51 + 2^13 [bound A]. */
 typedef struct {
     uint64_t v[5];
 } fe;
@@ -2060,70 +2116,74 @@ typedef struct {
         }                                                                                \
     }
 
-/* Limbs below 2^63 / 19, brought below the bound: 19 times the top carry, < 2^13, goes to
- * the bottom. */
-static void fe_carry(fe *r) {
-    uint64_t c = 0;
-    for (unsigned i = 0; i < 5; i++) {
-        c += r->v[i];
-        r->v[i] = c & FE_MASK;
-        c >>= 51;
-    }
-    r->v[0] += 19 * c;
+/* What limbs have above bit 51 goes one limb up, from the top one 19 times to the bottom.
+ * If all were below 2^59, bound A holds. */
+static void fe_carry(fe *r, uint64_t v0, uint64_t v1, uint64_t v2, uint64_t v3,
+                     uint64_t v4) {
+    r->v[0] = (v0 & FE_MASK) + 19 * (v4 >> 51);
+    r->v[1] = (v1 & FE_MASK) + (v0 >> 51);
+    r->v[2] = (v2 & FE_MASK) + (v1 >> 51);
+    r->v[3] = (v3 & FE_MASK) + (v2 >> 51);
+    r->v[4] = (v4 & FE_MASK) + (v3 >> 51);
 }
 
 static void fe_add(fe *r, const fe *a, const fe *b) {
-    for (unsigned i = 0; i < 5; i++) {
-        r->v[i] = a->v[i] + b->v[i];
-    }
-    fe_carry(r);
+    const uint64_t *x = a->v, *y = b->v;
+    fe_carry(r, x[0] + y[0], x[1] + y[1], x[2] + y[2], x[3] + y[3], x[4] + y[4]);
 }
 
-/* a - b + 4p: limbs of 4p are 2^53 - 76 and 2^53 - 4. */
+/* a - b + 4p, limb by limb. */
 static void fe_sub(fe *r, const fe *a, const fe *b) {
-    for (unsigned i = 0; i < 5; i++) {
-        r->v[i] = a->v[i] + (i == 0 ? 4 * (FE_MASK - 18) : 4 * FE_MASK) - b->v[i];
-    }
-    fe_carry(r);
+    const uint64_t *x = a->v, *y = b->v, p = 4 * FE_MASK;
+    fe_carry(r, x[0] + p - 72 - y[0], x[1] + p - y[1], x[2] + p - y[2], x[3] + p - y[3],
+             x[4] + p - y[4]);
 }
 
-/* Limbs of the arguments < 2^51 + 2^13, so a column is below 5 * 19 * 2^103 < 2^110. The
- * top carry is below 2^52 * 5 and 19 times it below 2^59. */
+/* The five columns of a product, each below 77 * 2^103 < 2^110, the top one, in which
+ * nothing counts 19 times, below 5 * 2^103: so what goes up is below 2^59. */
+#define FE_LOW(z) ((uint64_t)(z)&FE_MASK)
+#define FE_HIGH(z) ((uint64_t)((z) >> 64) << 13 | (uint64_t)(z) >> 51)
+
+static inline void fe_reduce(fe *r, b_wide z0, b_wide z1, b_wide z2, b_wide z3,
+                             b_wide z4) {
+    fe_carry(r, FE_LOW(z0) + 19 * FE_HIGH(z4), FE_LOW(z1) + FE_HIGH(z0),
+             FE_LOW(z2) + FE_HIGH(z1), FE_LOW(z3) + FE_HIGH(z2),
+             FE_LOW(z4) + FE_HIGH(z3));
+}
+
+/* 2^255 = 19: what is above limb 4 counts 19 times. */
+#define FE_X(i, y) ((b_wide)x[i] * (y))
+
 static void fe_mul(fe *r, const fe *a, const fe *b) {
-    const uint64_t *x = a->v;
-    uint64_t z[5], c = 0;
-    for (unsigned k = 0; k < 5; k++) {
-        fe_wide acc = c;
-        for (unsigned i = 0; i < 5; i++) {
-            acc += (fe_wide)x[i] * (i <= k ? b->v[k - i] : 19 * b->v[k + 5 - i]);
-        }
-        z[k] = (uint64_t)acc & FE_MASK;
-        c = (uint64_t)(acc >> 51);
-    }
-    z[0] += 19 * c;
-    z[1] += z[0] >> 51;
-    z[0] &= FE_MASK;
-    memcpy(r->v, z, sizeof z);
-    fe_carry(r);
+    const uint64_t *x = a->v, *y = b->v;
+    uint64_t y1 = 19 * y[1], y2 = 19 * y[2], y3 = 19 * y[3], y4 = 19 * y[4];
+    fe_reduce(r, FE_X(0, y[0]) + FE_X(1, y4) + FE_X(2, y3) + FE_X(3, y2) + FE_X(4, y1),
+              FE_X(0, y[1]) + FE_X(1, y[0]) + FE_X(2, y4) + FE_X(3, y3) + FE_X(4, y2),
+              FE_X(0, y[2]) + FE_X(1, y[1]) + FE_X(2, y[0]) + FE_X(3, y4) + FE_X(4, y3),
+              FE_X(0, y[3]) + FE_X(1, y[2]) + FE_X(2, y[1]) + FE_X(3, y[0]) + FE_X(4, y4),
+              FE_X(0, y[4]) + FE_X(1, y[3]) + FE_X(2, y[2]) + FE_X(3, y[1]) +
+                  FE_X(4, y[0]));
 }
 
 static void fe_sq(fe *r, const fe *a) {
-    fe_mul(r, a, a);
+    const uint64_t *x = a->v;
+    uint64_t d0 = 2 * x[0], d1 = 2 * x[1], x3 = 19 * x[3], x4 = 19 * x[4];
+    fe_reduce(r, FE_X(0, x[0]) + FE_X(1, 2 * x4) + FE_X(2, 2 * x3),
+              FE_X(1, d0) + FE_X(2, 2 * x4) + FE_X(3, x3),
+              FE_X(2, d0) + FE_X(1, x[1]) + FE_X(3, 2 * x4),
+              FE_X(3, d0) + FE_X(2, d1) + FE_X(4, x4),
+              FE_X(4, d0) + FE_X(3, d1) + FE_X(2, x[2]));
 }
 
 static void fe_load(fe *r, const uint8_t b[32]) {
-    for (unsigned i = 0; i < 5; i++) { /* 8 bytes that hold the 51 bits */
-        unsigned bit = 51 * i, from = bit / 8 < 24 ? bit / 8 : 24;
-        uint64_t x = 0;
-        for (unsigned j = 8; j-- > 0;) {
-            x = x << 8 | b[from + j];
-        }
-        r->v[i] = x >> (bit - 8 * from) & FE_MASK;
-    }
+    const uint64_t w0 = b_load64le(b), w1 = b_load64le(b + 8), w2 = b_load64le(b + 16);
+    const uint64_t w3 = b_load64le(b + 24) & 0x7fffffffffffffff;
+    const fe t = FE_OF(w0, w1, w2, w3);
+    *r = t;
 }
 
-/* The canonical 32 bytes: value + 19 reaches 2^255 exactly if the value is p or more; the
- * value is below 2p. */
+/* The canonical 32 bytes: value + 19 reaches 2^255 exactly if the value is p or more; by
+ * bound A it is below 2p. */
 static void fe_store(uint8_t b[32], const fe *a) {
     uint64_t c = 19, x = 0;
     unsigned bits = 0;
@@ -2150,10 +2210,8 @@ static void fe_small(fe *r, unsigned x) {
 
 #if B_WITH_CIPHERS
 static void fe_mul_a24(fe *r, const fe *a) {
-    fe t;
-    fe_small(&t, 0);
-    t.v[0] = 121665;
-    fe_mul(r, a, &t);
+    const uint64_t *x = a->v, y = 121665;
+    fe_reduce(r, FE_X(0, y), FE_X(1, y), FE_X(2, y), FE_X(3, y), FE_X(4, y));
 }
 
 static void fe_select(fe *r, const fe *a, uint32_t mask) {

@@ -22,6 +22,7 @@ lang|clang-c11|clang|CC=clang CSTD=-std=c11 CFLAGS=-Os
 lang|clang-cxx17|clang++ $cxx|CC=clang CFLAGS=-O1 "COMPILE_CORE=clang++ $cxx"
 lang|m32|gcc -m32|CC="gcc -m32" CFLAGS="-O2 -DPICOSUIT_ED25519_HALVES=1"
 lang|small|gcc|CC=gcc CFLAGS="-O1 -DPICOSUIT_AES_SLICED=0 -DPICOSUIT_ED25519_HALVES=0"
+lang|field-32|gcc|CC=gcc SUITES="aead field sha2" CFLAGS="-O2 -DPICOSUIT_FIELD_32=1"
 lang|rolled|gcc|CC=gcc SUITES="field ed25519 kdf" CFLAGS="-O2 $rolled"
 END
     none="" all=""

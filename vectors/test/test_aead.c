@@ -70,6 +70,74 @@ static void aead_poly1305_sums(void) {
     }
 }
 
+/* h += c in 17 limbs of 8 bits; returns what is above bit 130, and takes it off. */
+static uint32_t aead_carry(uint32_t h[17], uint32_t c) {
+    for (unsigned i = 0; i < 17; i++) {
+        c += h[i];
+        h[i] = c & 0xff;
+        c >>= 8;
+    }
+    c = 64 * c + (h[16] >> 2);
+    h[16] &= 3;
+    return c;
+}
+
+/* h = h r mod 2^130 - 5, as by hand; 2^136 = 2^6 2^130 = 320. */
+static void aead_multiply(uint32_t h[17], const uint32_t r[17]) {
+    uint32_t z[17] = {0}, c;
+    for (unsigned i = 0; i < 17; i++) {
+        for (unsigned j = 0; j < 17; j++) {
+            z[i] += h[j] * (j <= i ? r[i - j] : 320 * r[i + 17 - j]);
+        }
+    }
+    c = aead_carry(z, 0);
+    c = aead_carry(z, 5 * c);
+    (void)aead_carry(z, 5 * c);
+    memcpy(h, z, sizeof z);
+}
+
+/* The definition [RFC8439 2.5] for whole blocks. */
+static void aead_define(uint8_t tag[16], const uint8_t *data, size_t n,
+                        const uint8_t key[32]) {
+    uint32_t h[17] = {0}, r[17] = {0}, t[17], c = 0;
+    for (unsigned i = 0; i < 16; i++) {
+        r[i] = key[i] & (i % 4 == 3 ? 15u : i % 4 == 0 && i > 0 ? 252u : 255u);
+    }
+    for (; n > 0; n--, data += 16) {
+        for (unsigned i = 0; i < 17; i++) {
+            h[i] += i < 16 ? data[i] : 1;
+        }
+        aead_multiply(h, r);
+    }
+    memcpy(t, h, sizeof t);
+    if (aead_carry(t, 5) > 0) { /* h was 2^130 - 5 or more */
+        memcpy(h, t, sizeof h);
+    }
+    for (unsigned i = 0; i < 16; i++, c >>= 8) {
+        c += h[i] + key[16 + i];
+        tag[i] = (uint8_t)c;
+    }
+}
+
+/* Bytes that are likely to carry, one to nine blocks at once. */
+static void aead_poly1305_definition(void) {
+    uint32_t state = 5;
+    TEST("test_aead_poly1305_definition");
+    for (unsigned n = 0; n < 3000; n++) {
+        uint8_t key[32], data[16 * 9], tag[16], want[16];
+        size_t blocks = 1 + n % 9;
+        for (unsigned i = 0; i < sizeof key + sizeof data; i++) {
+            uint32_t x;
+            state = state * 1664525 + 1013904223;
+            x = (state >> 24 & 7) == 0 ? state >> 16 : state >> 27 & 3 ? 255 : 0;
+            *(i < sizeof key ? key + i : data + i - sizeof key) = (uint8_t)x;
+        }
+        picosuit_poly1305(tag, data, 16 * blocks, key);
+        aead_define(want, data, blocks, key);
+        EXPECT_MEM(tag, want, 16);
+    }
+}
+
 typedef struct {
     const uint8_t *key, *nonce, *aad, *plain, *data;
     size_t aad_len, plain_len, len;
@@ -158,6 +226,7 @@ void suite_aead(void) {
     aead_chacha20();
     aead_poly1305();
     aead_poly1305_sums();
+    aead_poly1305_definition();
     for (vec_open(&v, "crypto/aead.txt"); vec_next(&v);) {
         aead_case c;
         uint8_t *out;

@@ -109,6 +109,61 @@ static void field_laws(void) {
     }
 }
 
+/* The largest values that functions may be given and may give: bound A of section 6. */
+#if PICOSUIT_FIELD_32
+#define FIELD_LIMBS 16
+#define FIELD_BOUND(i) ((i) < 15 ? 0xffff : 0x8001)
+#else
+#define FIELD_LIMBS 5
+#define FIELD_BOUND(i) (((uint64_t)1 << 51) + 0x1fff)
+#endif
+
+/* Fifths of the limbs at their bound, or 0. */
+static void field_extreme(fe *a, unsigned fifths) {
+    for (unsigned i = 0; i < FIELD_LIMBS; i++) {
+        a->v[i] = fifths >> (5 * i / FIELD_LIMBS) & 1 ? FIELD_BOUND(i) : 0;
+    }
+}
+
+static void field_is_bounded(const fe *a, const fe *want) {
+    uint8_t bytes[32];
+    for (unsigned i = 0; i < FIELD_LIMBS; i++) {
+        EXPECT(a->v[i] <= FIELD_BOUND(i));
+    }
+    fe_store(bytes, want);
+    field_is(a, bytes);
+}
+
+/* Operations on them give what they give on the same values reduced, within the bound. */
+static void field_bounds(void) {
+    TEST("test_field_bounds");
+    for (unsigned n = 0; n < 32 * 32; n++) {
+        fe a, b, x, y, r, want;
+        uint8_t bytes[32];
+        field_extreme(&a, n / 32);
+        field_extreme(&b, n % 32);
+        fe_store(bytes, &a);
+        fe_load(&x, bytes);
+        fe_store(bytes, &b);
+        fe_load(&y, bytes);
+        fe_add(&r, &a, &b);
+        fe_add(&want, &x, &y);
+        field_is_bounded(&r, &want);
+        fe_sub(&r, &a, &b);
+        fe_sub(&want, &x, &y);
+        field_is_bounded(&r, &want);
+        fe_mul(&r, &a, &b);
+        fe_mul(&want, &x, &y);
+        field_is_bounded(&r, &want);
+        fe_sq(&r, &a);
+        fe_mul(&want, &x, &x);
+        field_is_bounded(&r, &want);
+        fe_mul_a24(&r, &a);
+        fe_mul_a24(&want, &x);
+        field_is_bounded(&r, &want);
+    }
+}
+
 /* Not reduced inputs: p .. 2^255 - 1 are 0 .. 18, and bit 255 does not count. */
 static void field_load(void) {
     uint8_t b[32], want[32] = {0};
@@ -180,6 +235,7 @@ void suite_field(void) {
         field_vector(&v);
     }
     field_laws();
+    field_bounds();
     field_load();
     field_x25519();
     field_x25519_clamp();
