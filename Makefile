@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 60
 CORE = core/picosuit.h core/picosuit.c
 VENV = $(O)/venv/bin/python
 
-.PHONY: help all setup test check test-core test-drafts test-vectors test-docs configs \
+.PHONY: help all setup test check test-core test-m0 test-drafts test-vectors test-docs configs \
 	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz \
 	bench-doc bench-doc-check fuzz-smoke targets targets-check targets-update dist clean FORCE
 
@@ -60,6 +60,9 @@ TEST_OBJECTS = $(BLACK:vectors/test/%.c=$(T)/%.o) $(T)/white.o
 test-core: $(T)/all ## tests of the core; SUITES="sha2 aead" runs these only
 	@$(TEST_ENV) $(T)/all $(SUITES)
 
+.PHONY: test-objects
+test-objects: $(TEST_OBJECTS)
+
 $(T)/all: $(TEST_OBJECTS)
 	@$(CC) $(CFLAGS) -o $@ $(TEST_OBJECTS) $(LDFLAGS) $(LDLIBS)
 
@@ -85,6 +88,9 @@ configs: ## test-core as C99, C11, C++17, 32 bits, and with each switch flipped
 
 san: ## test-core under ASan, UBSan and MSan, also with -m32
 	@O=$(O) vectors/test/configs.sh san
+
+test-m0: ## the same tests compiled for ARMv6-M, under QEMU
+	@O=$(O) CROSS=$(CROSS) QEMU=$(QEMU) CLANG="$(CLANG)" $(PYTHON) vectors/test/m0_run.py
 
 power: ## power is cut at every flash operation of the boot state; V=1 names each run
 	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py

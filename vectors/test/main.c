@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs the suites and counts. usage: all [-d vector_folder] [suite...]
- * Prints failures and skips only; the last line is `N passed, N failed`.
+ * Runs the suites and counts. usage: all [-d vector_folder] [-v] [suite...]
+ * Prints failures and skips only, with -v every test; the last line is `N passed, N
+ * failed`.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +23,7 @@ static char **names; /* every test name so far */
 static size_t passed, failed, skipped, name_n, name_cap;
 static unsigned expect_n; /* expectations of the open test */
 static unsigned bad_n;    /* of them, failed */
-static int is_open, is_skip;
+static int is_open, is_skip, is_verbose;
 
 static void *grow(void *old, size_t bytes) {
     void *p = realloc(old, bytes);
@@ -61,6 +62,9 @@ static void test_close(void) {
         skipped++;
     } else if (is_open) {
         passed++;
+        if (is_verbose) {
+            printf("PASS %s\n", open_name());
+        }
     }
     expect_n = bad_n = 0;
     is_open = is_skip = 0;
@@ -355,6 +359,11 @@ int main(int argc, char **argv) {
         root = argv[1];
         argc -= 2;
         argv += 2;
+    }
+    if (argc >= 1 && strcmp(argv[0], "-v") == 0) {
+        is_verbose = 1;
+        argc--;
+        argv++;
     }
     if (getenv("TEST_SANITIZED") == NULL) { /* sanitizers report faults better */
         signal(SIGSEGV, on_fault);

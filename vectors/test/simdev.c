@@ -932,9 +932,15 @@ size_t sim_wrapper_end(const sim_case *c) {
     return end < n ? end : 0;
 }
 
+size_t sim_quick(void) {
+    const char *quick = getenv("TEST_QUICK");
+    int n = quick != NULL ? atoi(quick) : 0;
+    return n > 1 ? (size_t)n : quick != NULL || sizeof(void *) < 8;
+}
+
 size_t sim_stride(size_t n, size_t most) {
-    int is_slow = getenv("TEST_QUICK") != NULL || sizeof(void *) < 8;
-    most = is_slow ? 1 + most / 30 : most;
+    size_t quick = sim_quick();
+    most = quick > 0 ? 1 + most / (30 * quick) : most;
     return n <= most ? 1 : 1 + n / most;
 }
 

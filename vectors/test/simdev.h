@@ -239,8 +239,11 @@ int sim_snapshot_take(sim *s, const sim_case *c, size_t len, sim_snapshot *snap)
 /* Bytes up to the end of the authentication wrapper; 0 if it is not there. */
 size_t sim_wrapper_end(const sim_case *c);
 
+/* TEST_QUICK=n; without it 1 on a 32-bit machine, else 0: try everything. */
+size_t sim_quick(void);
 /* Step through n places so that not much more than `most` are visited; a thirtieth of
- * them where a sanitizer or a 32-bit machine makes signatures slow. */
+ * them where a sanitizer or a 32-bit machine makes signatures slow, with TEST_QUICK=n a
+ * thirtieth of an nth. */
 size_t sim_stride(size_t n, size_t most);
 
 /* -- records -- */

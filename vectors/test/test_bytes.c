@@ -8,8 +8,10 @@ static void bytes_order(void) {
     const uint8_t in[5] = {0xf1, 0x02, 0x83, 0x04, 0x95};
     uint8_t out[6] = {0xaa, 0, 0, 0, 0, 0xbb};
     const uint8_t *p = guard_copy(in, 5);
+#if !PICOSUIT_ASM /* m0_run.py names the test as left out */
     CHECK("test_bytes_load32be", b_load32be(p) == 0xf1028304);
     EXPECT(b_load32be(p + 1) == 0x02830495);
+#endif
     CHECK("test_bytes_load32le", b_load32le(p) == 0x048302f1);
     EXPECT(b_load32le(p + 1) == 0x95048302);
     guard_free(p);
