@@ -4559,7 +4559,9 @@ static int pay_rebuild(picosuit *p) {
         if (st != PICOSUIT_OK) {
             return st;
         }
-        sha256_update(&p->sha, p->block, 64);
+        if (pay_is(p, PAY_RUNNING)) {
+            sha256_update(&p->sha, p->block, 64);
+        }
 #if PICOSUIT_WITH_ENCRYPTION
         if (pay_is(p, PAY_ENCRYPTED)) {
             aead_xor(&p->u.aead, p->block, 64, p->step_off);
