@@ -291,7 +291,7 @@ def procedures(cases, images):
                     seen.add((row, build, core))
                     count, stack, n = run.steps[step]
                     yield Row("procedure", row, build, core, count, stack, text_of(build, *calls),
-                              64 * KIB if is_both else None, note=f"{n} calls")
+                              64 * KIB if is_both else None, note=f"{n} call{'s' * (n > 1)}")
 
 
 def updates(images):

@@ -13,7 +13,7 @@ semi_call:
         bkpt    0xab
         bx      lr
 
-@ uint32_t stack_since(void): from the end of the data upwards to the first word that is not
+@ uint32_t stack_since(void): from the end of the data up to the first word that is not
 @ paint; from there to the stack pointer it paints anew.
         .balign 4
         .global stack_since

@@ -84,11 +84,12 @@ int device_slots_size(device_slots *s, unsigned area, uint32_t *stored,
 int device_slots_read(device_slots *s, unsigned area, uint32_t off, uint8_t *buf,
                       size_t cap) {
     uint32_t limit = capacity_of(s, area);
-    uint32_t base = 0;
+    uint32_t base = s->boot->flash->slot[picosuit_boot_slot(s->boot) & 1u];
     uint32_t len = 0;
 
     if (off > limit || cap > limit - off ||
-        picosuit_boot_stored(s->boot, area, &base, &len) != PICOSUIT_OK) {
+        (area == PICOSUIT_AREA_KEYS &&
+         picosuit_boot_stored(s->boot, area, &base, &len) != PICOSUIT_OK)) {
         return DEVICE_E_SLOT;
     }
     return s->boot->flash->read(s->boot->dev, base + off, buf, cap);
