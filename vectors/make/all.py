@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builds keys.txt, suit/, refuse/ and boot/ again, byte for byte. usage: all.py [--check]
 
-crypto/ has a script of its own, crypto.py, which quotes published vectors.
+crypto/ has a script of its own, crypto.py, which quotes published vectors; only the expanded
+keys in it are built here.
 --check writes nothing, compares with the files in place and exits 1 on any difference.
 """
 from __future__ import annotations
@@ -13,6 +14,7 @@ import accept
 import boot
 import draft
 import encrypted
+import expanded
 import refuse
 import refuse_envelope
 import refuse_manifest
@@ -53,6 +55,7 @@ def build() -> Files:
     write_index("suit", SUIT_TITLE, accept.VECTORS, files)
     write_index("refuse", REFUSE_TITLE, refuse.VECTORS, files)
     boot.build(files)
+    expanded.build(files)
     return files
 
 
