@@ -2772,11 +2772,110 @@ static int ge_load_negative(ge *p, const uint8_t key[32]) {
     return 1;
 }
 
+#if PICOSUIT_ED25519_EXPANDED
+/* 2^-510 */
+static const fe ge_scale =
+    FE_OF(0x4a75b7aae72e181b, 0x9e237502209ed8ff, 0x8f3f1d132595a0f9, 0x093805ac5242a8c6);
+
+/* Euclid's algorithm on p and z: two numbers and their factors, x[1] 2^k = c[1] z and
+ * x[0] 2^k = -c[0] z mod p, where k counts the shifts. */
+typedef struct {
+    uint16_t x[2][16];
+    fe c[2];
+    unsigned w; /* x[w] is to become less; the other one is odd */
+    unsigned n; /* limbs of both x */
+    unsigned k;
+} ge_euclid;
+
+static void ge_euclid_start(ge_euclid *e, const fe *z) {
+    uint8_t b[32];
+    fe_store(b, z);
+    for (unsigned i = 0; i < 16; i++) {
+        e->x[0][i] = 0xffff;
+        e->x[1][i] = (uint16_t)(b[2 * i] | b[2 * i + 1] << 8);
+    }
+    e->x[0][0] = 0xffed;
+    e->x[0][15] = 0x7fff;
+    fe_small(&e->c[0], 0);
+    fe_small(&e->c[1], 1);
+    e->w = 1;
+    e->n = 16;
+    e->k = 0;
+}
+
+static int ge_is_less(const uint16_t *x, const uint16_t *y, unsigned n) {
+    while (--n > 0 && x[n] == y[n]) {
+    }
+    return x[n] < y[n];
+}
+
+/* x = (x - y) / 2^shift, n limbs, or x / 2^shift if the mask is 0; shift = 1..15. Returns
+ * how many limbs are left of both. */
+static B_NOINLINE unsigned ge_shrink(uint16_t *x, const uint16_t *y, unsigned n,
+                                     uint32_t mask, unsigned shift) {
+    uint32_t d = x[0] - (y[0] & mask);
+    for (unsigned i = 1; i < n; i++) {
+        uint32_t low = (d & 0xffff) >> shift;
+        d = x[i] - (d >> 31) - (y[i] & mask);
+        x[i - 1] = (uint16_t)(low | d << (16 - shift));
+    }
+    x[n - 1] = (uint16_t)(d >> shift);
+    return n > 1 && (x[n - 1] | y[n - 1]) == 0 ? n - 1 : n;
+}
+
+/* x[w] minus the other one, if it is odd, and all its zeros at the end, up to 15. */
+static void ge_euclid_step(ge_euclid *e) {
+    unsigned w = e->w, shift = 0;
+    uint32_t d = e->x[w][0], mask = 0 - (d & 1);
+    if (mask != 0) {
+        w = ge_is_less(e->x[w], e->x[1 - w], e->n) ? 1 - w : w;
+        e->w = w;
+        fe_add(&e->c[w], &e->c[w], &e->c[1 - w]);
+        d = (uint32_t)e->x[w][0] - e->x[1 - w][0];
+    }
+    do {
+        fe_add(&e->c[1 - w], &e->c[1 - w], &e->c[1 - w]);
+        shift++;
+    } while (shift < 15 && (d >> shift & 1) == 0);
+    e->n = ge_shrink(e->x[w], e->x[1 - w], e->n, mask, shift);
+    e->k += shift;
+}
+
+/* As fe_invert in a third of its time. VARTIME. As p is prime, the two x have no common
+ * factor and get equal only at 1; each shift halves their product, so that k < 510. */
+static B_NOINLINE void ge_invert(fe *r, const fe *z) {
+    ge_euclid e;
+    uint8_t b[32] = {0};
+    fe *c;
+    fe_small(r, 0);
+    if (fe_is_zero(z) != 0) {
+        return;
+    }
+    ge_euclid_start(&e, z);
+    while (e.n > 1 || e.x[e.w][0] != 1) {
+        ge_euclid_step(&e);
+    }
+    c = &e.c[e.w];
+    if (e.w == 0) {
+        fe_sub(c, r, c);
+    }
+    for (; e.k < 256; e.k++) { /* a z like 1; usually k is about 356 */
+        fe_add(c, c, c);
+    }
+    b[(510 - e.k) / 8] = (uint8_t)(1u << (510 - e.k) % 8);
+    fe_load(r, b);
+    fe_mul(r, r, &ge_scale);
+    fe_mul(r, r, c);
+}
+#else
+#define ge_invert fe_invert
+#endif
+
 /* The canonical encoding [RFC8032 5.1.2]. */
 static void ge_store(uint8_t b[32], const ge *p) {
     fe t, inverse;
     unsigned sign;
-    fe_invert(&inverse, &p->z);
+    ge_invert(&inverse, &p->z);
     fe_mul(&t, &p->x, &inverse);
     fe_store(b, &t);
     sign = b[0] & 1u;
@@ -2995,11 +3094,201 @@ PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
     return st;
 }
 
+#if PICOSUIT_ED25519_EXPANDED
+/* A comb of five teeth: the bits i, i + 51 .. i + 204 of a scalar make one digit, i = 50
+ * .. 0, each after a doubling. Bits count as 1 or -1; so digits are odd, -31 .. 31, and a
+ * table has an entry for each pair of them. Entry d, the digit 2 d + 1, is 2^204 P +-
+ * 2^153 P +- 2^102 P +- 2^51 P +- P, a plus for each bit of d, the lowest for the last.
+ */
+#define SC_TOOTH 51u
+#define SC_ALL 31 /* the digit of five bits 1 */
+
+/* Words in memory are what the assembly takes, so aligned bytes need no copy. */
+#if PICOSUIT_FIELD_32 && FE_ASM
+#define GE_IN_PLACE(b) (((uintptr_t)(b)&3) == 0)
+#else
+#define GE_IN_PLACE(b) 0
+#endif
+
+/* Of B. It is the table of an expanded key, too. */
+static const fe ge_base_comb[16 * 3] = {
+    FE_OF(0x8eba61b90c27e968, 0xde6b832562c20866, 0xee9ef016cc161575, 0x53af08345dadcfde),
+    FE_OF(0x16db9261948767a5, 0x6133e34d3469a68a, 0x1dc88dcdee40c11b, 0x422de448991acfe7),
+    FE_OF(0x1b78a3fd96e5cc93, 0x16c2b8657a4a68cc, 0x3b685390ffcc98f6, 0x2e76c88f3f1c6be8),
+    FE_OF(0x75e92411c7ec9a68, 0xd83132b47c93b1c3, 0x2d026c2940ec68d8, 0x33325b4f2a5b2d1f),
+    FE_OF(0x0123ac6283e41bb9, 0x6c597569790b011f, 0x9676347cf1e94f01, 0x7ba0dc7c651e9dc7),
+    FE_OF(0xf35cbb750a03533f, 0xefb78fb663737730, 0xb5f705fe59c0e398, 0x16df5dad8acdde99),
+    FE_OF(0x171ced28b270a9f8, 0x64cd4b742db90490, 0xa3a7761ab0f8daed, 0x0f39997132502e33),
+    FE_OF(0x4aa52d09022cba46, 0x43014c61776c9a99, 0xe5cd8bf0b3e9e196, 0x3b6f8f9c4538d6ba),
+    FE_OF(0xf8df967816d2974d, 0x6c03bb59b1fc2a6e, 0xf485ea2a5f7dd711, 0x0f09baf79df38597),
+    FE_OF(0x52107787ee752d89, 0x9c704bed49fd2945, 0xb28c543803ffb762, 0x57cf8904bda13946),
+    FE_OF(0xbad32ec1271972d1, 0x7446f41af49058f6, 0x04c7f8a9041bef43, 0x1e9c31f2bc856478),
+    FE_OF(0x90a0ee585507a444, 0x46634c5545488e1a, 0x077bc0b21198381a, 0x2975c41917128969),
+    FE_OF(0x265e3eeb832bf317, 0x81650bc12d691a37, 0xd0a8c363f699d11d, 0x096eb0811f488523),
+    FE_OF(0x5119578c617f4b3c, 0x029bbe6e4d0484db, 0xe0770c61c1226518, 0x4d7116c15d724827),
+    FE_OF(0x65e0ca3e659b07ce, 0xa8f89379546d0da3, 0x6c3111538ea8f875, 0x3f6a5bccd790b802),
+    FE_OF(0xd1c304d7b801174f, 0x594bbff0091537e3, 0x4d93d956f73b3159, 0x3a8176f00cf3155c),
+    FE_OF(0x67d84dec4b7ff890, 0xdcb75aa7b4eba910, 0x289a140ca540dccb, 0x7b510c1215905970),
+    FE_OF(0x36e171d173ac9057, 0x65371244b5a07116, 0x1890c4097a7c644e, 0x56461e312e9aca8d),
+    FE_OF(0xae38f7cb21a20e0f, 0xd78e1410ea866b3d, 0x082547cec16072e5, 0x75b7b4de56328b64),
+    FE_OF(0x7b350d37e5923fed, 0x1af81a9cebd78443, 0xf2fdc6a74591840b, 0x79a07f9daa4103e4),
+    FE_OF(0xda1db26c6f5385af, 0x4a640eee33a2ba1b, 0x1db7e64e83746fea, 0x21b8cb887dc93d77),
+    FE_OF(0x430fd59bf3cbd79c, 0xf870812965ab011b, 0x1b72d49b2b6d6c0b, 0x6eea0e68274a71e0),
+    FE_OF(0xd13d5fd9f3a95fb0, 0x3859ca73bfe95f67, 0x56c69a350c1beafd, 0x04f6f0eeaa2ad869),
+    FE_OF(0x3c5ff2d334fd58da, 0xfd4ef10733ab00c2, 0x8d732afedf2bb296, 0x1908a252bd4b7722),
+    FE_OF(0x61a15202f7bc1f8c, 0x3b4bff1abc211db5, 0xfbdf25ffc6f4be23, 0x2035e02b1c34bc2e),
+    FE_OF(0x8ae2f3d4700e4c73, 0xb8681f0e7565b539, 0x5a0fb91724d2c62b, 0x57b58e0afa441670),
+    FE_OF(0xe41d156561fa6bef, 0x533b0ff44cf7741c, 0xc18fa32da4a877f2, 0x58d877e3fee08e51),
+    FE_OF(0xfe73c14bb1efd64c, 0xf3bd6f625af9e10b, 0x92c7a70815c27ec4, 0x2d7f437e36d93614),
+    FE_OF(0x65e3822ecdabac8b, 0x692595bc9e28fcdf, 0x39b861b68d70f4a6, 0x1d37f1efd515743a),
+    FE_OF(0x260d015f62c4142b, 0x328212be8077df69, 0x82e7f193a049ba24, 0x452b2d584cec6e30),
+    FE_OF(0x5202fe35b198a05d, 0xb5d03ef83bc13464, 0x67029f10b7328bc3, 0x265c446f7568f3bb),
+    FE_OF(0x8f795bfbe0cff420, 0x2bb8c656c3f6c23a, 0xf72bcbe046a3416e, 0x47a0d7b81cf9bff1),
+    FE_OF(0x277c1c528fde5d32, 0xded21bce584a55cd, 0x846a7da2812357de, 0x7727407f8bf8f5d2),
+    FE_OF(0x01f79bf364593ce0, 0x18bc336991805b04, 0xab069f2af9a60b9c, 0x36d93b6dab6c4047),
+    FE_OF(0xcd64ef2422ae69fb, 0x7626878315e885b4, 0xb62d6609632508f1, 0x4555a463ebb6d3fd),
+    FE_OF(0xb9e92d872f05a2a3, 0x54def414908715e4, 0x03a9c5b09edc1d18, 0x61eb06cb95fdec66),
+    FE_OF(0xd122fd2df9e90bf8, 0xcd2341ace4f88463, 0xa5751cb18bbebf4c, 0x59f9cee1ab7186f1),
+    FE_OF(0x2a4fe339d8046d53, 0x630b3c7aefafa437, 0x51f7236b6b4f5450, 0x16e6ce9d38e8569a),
+    FE_OF(0xe3fbcb0004f9e3a8, 0x8a30ff48e4ebb160, 0x96424cd47f65ceb4, 0x09c75b204810bad9),
+    FE_OF(0x60a684667d67218e, 0x729d9848b9cc2018, 0xd947bb847e6d4cc9, 0x479ee9ca73f6a06b),
+    FE_OF(0xb58d439c8698b1a6, 0x5706b651e15eda51, 0x0aa32cd82fa8e77a, 0x07dcd6d39f1e2463),
+    FE_OF(0x2302c3a5a1ccf2d2, 0x1423935cc049f8c7, 0x7fa0fc7aa36cb9c2, 0x4d33aba22d867249),
+    FE_OF(0x4d153e828b83be06, 0x1690531b4331c785, 0xf21f1dd5ad012248, 0x3f370805deb4f397),
+    FE_OF(0xffd1ad7e54943e7c, 0x654cca6a0e10576c, 0x6350addc4bc9808d, 0x24fb2b02aa6d6943),
+    FE_OF(0x18ab72474af05a9f, 0x90c059f10f708cf2, 0x578a1602f5916c50, 0x4a7d3c1e50ebcdfd),
+    FE_OF(0x10fd567b045ec7f4, 0xd6b76cc547b7cbb7, 0x4013f58b66b5ed68, 0x5e3829b37304f1d6),
+    FE_OF(0x9fbe7e5070e2d0a6, 0x130de0f073f7ffff, 0x9157feb871e802d0, 0x4cbb7dcd3d17046b),
+    FE_OF(0x1cddc2efc67ef7e1, 0xfe02d579c4411cd8, 0x7dea81f0658fd849, 0x2a6dfe58b5bad8dc),
+};
+
+/* An odd s < 2^255 is the sum of 2^i or -2^i, i = 0 .. 254: a plus for 254, and for i if
+ * bit i + 1 of s is set. An even one, < 2^253, first gets the digit SC_ALL at 0 added,
+ * and 1 is returned. */
+static int sc_sign(uint8_t out[32], const uint8_t s[32]) {
+    int is_even = 1 - (s[0] & 1);
+    memcpy(out, s, 32);
+    for (unsigned i = 0; is_even && i < 5 * SC_TOOTH; i += SC_TOOTH) {
+        uint32_t c = 1u << i % 8;
+        for (unsigned j = i / 8; c != 0; j++) {
+            c += out[j];
+            out[j] = (uint8_t)c;
+            c >>= 8;
+        }
+    }
+    out[31] |= 0x80;
+    return is_even;
+}
+
+static int32_t sc_column(const uint8_t s[32], unsigned i) {
+    int32_t d = 0;
+    for (unsigned j = i + 4 * SC_TOOTH + 1; j <= 255 && j > i; j -= SC_TOOTH) {
+        d = 2 * d + (s[j / 8] >> j % 8 & 1);
+    }
+    return 2 * d - SC_ALL;
+}
+
+/* p = p + digit A, from the table of an expanded key. */
+static void ge_add_bytes(ge *p, const uint8_t *table, int32_t digit, int with_t) {
+    fe q[3];
+    const fe *entry = q;
+    table += 96 * ((digit < 0 ? -digit : digit) >> 1);
+    if (GE_IN_PLACE(table)) {
+        entry = (const fe *)(const void *)table;
+    } else {
+        for (unsigned i = 0; i < 3; i++) {
+            fe_load(&q[i], table + 32 * i);
+        }
+    }
+    ge_add(p, entry, digit < 0, 1, with_t);
+}
+
+/* p = s B - k A */
+static void ge_combine_combs(ge *p, const uint8_t s[32], const uint8_t k[32],
+                             const uint8_t *table) {
+    uint8_t b[32], a[32];
+    int is_b_more = sc_sign(b, s), is_a_more = sc_sign(a, k);
+    fe_small(&p->x, 0);
+    fe_small(&p->y, 1);
+    fe_small(&p->z, 1);
+    fe_small(&p->t, 0);
+    for (unsigned i = SC_TOOTH; i-- > 0;) {
+        ge_add_bytes(p, table, -sc_column(a, i), 1);
+        ge_add_digit(p, ge_base_comb, 3, sc_column(b, i), i == 0);
+        if (i > 0) {
+            ge_double(p, 1);
+        }
+    }
+    if (is_a_more) {
+        ge_add_bytes(p, table, SC_ALL, 1);
+    }
+    if (is_b_more) {
+        ge_add_digit(p, ge_base_comb, 3, -SC_ALL, 0);
+    }
+}
+
+/* As ed25519_check; what that refuses in A, the maker of the table has refused. */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+ed25519_check_expanded(const uint8_t sig[64], const uint8_t *key, const uint8_t k[32]) {
+    int st = PICOSUIT_E_CRYPTO;
+    ge p;
+    uint8_t r[32];
+    uint32_t mask;
+    ge_combine_combs(&p, sig + 32, k, key + 32);
+    ge_store(r, &p);
+    mask = ct_equal(r, sig, 32) & ~ge_is_small(&p);
+    if (mask == 0xffffffff && ct_equal(r, sig, 32) == mask) {
+        st = PICOSUIT_OK;
+    }
+    return st;
+}
+
+PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify_expanded(const uint8_t sig[64],
+                                                                  const uint8_t *key,
+                                                                  const uint8_t *data,
+                                                                  size_t len) {
+    int st = PICOSUIT_E_CRYPTO;
+    uint8_t k[32];
+    if (sc_is_reduced(sig + 32) == 0xffffffff) {
+        ed25519_hash(k, sig, key, data, len);
+        st = ed25519_check_expanded(sig, key, k);
+    }
+    return st;
+}
+
+/* The two forms of a key differ in length; all else is refused. */
+PICOSUIT_MUST_CHECK static int ed25519_verify_any(const uint8_t sig[64],
+                                                  const uint8_t *key, size_t key_len,
+                                                  const uint8_t *data, size_t len) {
+    int st = PICOSUIT_E_CRYPTO;
+    if (key_len == 32) {
+        st = ed25519_verify(sig, key, data, len);
+    } else if (key_len == PICOSUIT_EXPANDED_LEN) {
+        st = ed25519_verify_expanded(sig, key, data, len);
+    }
+    return st;
+}
+#else
+PICOSUIT_MUST_CHECK static int ed25519_verify_any(const uint8_t sig[64],
+                                                  const uint8_t *key, size_t key_len,
+                                                  const uint8_t *data, size_t len) {
+    return key_len == 32 ? ed25519_verify(sig, key, data, len) : PICOSUIT_E_CRYPTO;
+}
+#endif
+
 #if PICOSUIT_EXPOSE_PRIMITIVES
 int picosuit_ed25519_verify(const uint8_t sig[64], const uint8_t key[32],
                             const uint8_t *data, size_t len) {
     return ed25519_verify(sig, key, data, len);
 }
+
+#if PICOSUIT_ED25519_EXPANDED
+int picosuit_ed25519_verify_expanded(const uint8_t sig[64],
+                                     const uint8_t key[PICOSUIT_EXPANDED_LEN],
+                                     const uint8_t *data, size_t len) {
+    return ed25519_verify_expanded(sig, key, data, len);
+}
+#endif
 #endif
 /* ====================================================================================
  * 9  Errors and the device (fail, dev_)
@@ -3721,8 +4010,8 @@ static int cose_check(picosuit *p, const cose_item *b, const picosuit_key *key) 
     if (!cose_is_ed25519(b->alg)) {
         return dev_verify(p, key, p->u.msg, len, sig, b->body_len);
     }
-    is_good = b->body_len == 64 && key->key_len == 32 &&
-              ed25519_verify(sig, key->key, p->u.msg, len) == PICOSUIT_OK;
+    is_good = b->body_len == 64 && ed25519_verify_any(sig, key->key, key->key_len,
+                                                      p->u.msg, len) == PICOSUIT_OK;
     return is_good ? PICOSUIT_VERIFIED : 0;
 }
 

@@ -50,12 +50,20 @@ def build(name, *build_flags):
     """The image, and its functions with their stack bounds."""
     core = arm.compile_core(name, *build_flags, "-DPICOSUIT_EXPOSE_PRIMITIVES=1")
     prim, elf = DIR / "prim.o", DIR / f"{name}.elf"
-    flags = ["-fstack-usage", "-DPICOSUIT_EXPOSE_PRIMITIVES=1"]
+    flags = ["-fstack-usage", "-DPICOSUIT_EXPOSE_PRIMITIVES=1", f"-I{DIR}", *build_flags]
     arm.run("gcc", *BUILD, *flags, "-c", HERE / "prim.c", "-o", prim)
     libc = DIR / "prim_nolibc.o"
     arm.run("gcc", *BUILD, "-c", "-D_start=unused_start", "bench/nolibc.c", "-o", libc)
     arm.run("gcc", *BUILD, *LINK, *COMMON, prim, core, libc, "-lgcc", "-o", elf)
     return elf, arm.functions(elf, arm.frames(core) | arm.frames(prim))
+
+
+def write_key():
+    """prim_key.h: the key of prim.c, expanded by the tool as an engineer would."""
+    text = (HERE / "prim.c").read_text().split("ed_key[32] = {")[1].split("}")[0]
+    key = bytes(int(byte, 16) for byte in text.replace(",", " ").split())
+    subprocess.run([sys.executable, "vectors/make/expand_key.py", key.hex(), "--c", "ed_expanded",
+                    "-o", DIR / "prim_key.h"], check=True)
 
 
 def measure(name, *build_flags):
@@ -91,12 +99,16 @@ def main():
     cycles, _, problems = measure("primitives", *arm.PORTABLE)
     fast, per_byte, more = measure("assembly", "-DPICOSUIT_ASM=1")
     half, _, again = measure("halves", "-DPICOSUIT_ASM=1", "-DPICOSUIT_ED25519_HALVES=1")
-    more += again
+    write_key()
+    table, _, third = measure("expanded", "-DPICOSUIT_ASM=1", "-DPICOSUIT_ED25519_EXPANDED=1")
+    more += again + third
     arm.record("cycles", {"ed25519_m0_cycles": cycles["ed25519_55"],
                           "x25519_m0_cycles": cycles["x25519"],
                           "ed25519_m0_asm": fast["ed25519_150"],
                           "ed25519_m0_halves": half["ed25519_150"],
                           "stack_ed25519_halves": half["ed25519_150 stack"],
+                          "ed25519_m0_expanded": table["ed25519_expanded"],
+                          "stack_ed25519_expanded": table["ed25519_expanded stack"],
                           "x25519_m0_asm": fast["x25519"],
                           "stack_ed25519": fast["ed25519_150 stack"],
                           "aes_unwrap40_m0": fast["aes_unwrap_40"],

@@ -8,6 +8,9 @@
 
 #include "picosuit.h"
 #include "prim_io.h"
+#if PICOSUIT_ED25519_EXPANDED
+#include "prim_key.h" /* ed_key, expanded: written by cycles.py */
+#endif
 
 /* Key of the seed 00 01 .. 1f, and its signatures of the 55 and 150 first message bytes,
  * made with Python's cryptography. 55 is near the Sig_structure of an envelope, 150 is
@@ -61,6 +64,12 @@ static int st;
 ED25519(55)
 ED25519(150)
 
+#if PICOSUIT_ED25519_EXPANDED
+static void run_ed25519_expanded(void) {
+    st = picosuit_ed25519_verify_expanded(ed_sig_150, ed_expanded.byte, msg, 150);
+}
+#endif
+
 static void run_x25519(void) {
     static const uint8_t nine[32] = {9};
     st = picosuit_x25519(out, msg, nine);
@@ -106,6 +115,9 @@ static const struct {
     ROW(hkdf_32),       ROW(sha256_64),   ROW(sha256_1088),   ROW(sha512_64),
     ROW(sha512_1088),   ROW(chacha20_64), ROW(chacha20_1088), ROW(poly1305_64),
     ROW(poly1305_1088), ROW(aead_64),     ROW(aead_1088),
+#if PICOSUIT_ED25519_EXPANDED
+    ROW(ed25519_expanded),
+#endif
 };
 
 int main(void) {

@@ -13,6 +13,7 @@ switches="ENCRYPTION MAC SEVERED INTEGRATED SLOTS SWAP REPORT BOOT STRINGS"
 table() { # group, name, compiler to try, make variables
     cxx="-x c++ -std=c++17 -fno-exceptions -Wno-deprecated"
     rolled="-DPICOSUIT_FIELD_32=1 -DPICOSUIT_FIELD_UNROLLED=0"
+    e=-DPICOSUIT_ED25519_EXPANDED=1 x="ed25519 expanded expanded_envelope"
     cat <<END
 lang|gcc-c99|gcc|CC=gcc CSTD=-std=c99 CFLAGS=-O3
 lang|gcc-c11|gcc|CC=gcc CSTD=-std=c11 CFLAGS=-Os
@@ -21,6 +22,9 @@ lang|clang-c99|clang|CC=clang CSTD=-std=c99 CFLAGS=-O2
 lang|clang-c11|clang|CC=clang CSTD=-std=c11 CFLAGS=-Os
 lang|clang-cxx17|clang++ $cxx|CC=clang CFLAGS=-O1 "COMPILE_CORE=clang++ $cxx"
 lang|m32|gcc -m32|CC="gcc -m32" CFLAGS="-O2 -DPICOSUIT_ED25519_HALVES=1"
+lang|expanded|clang|CC=clang SUITES="$x" CFLAGS="-O2 $e"
+lang|expanded-cxx17|g++ $cxx|CC=gcc SUITES="$x" CFLAGS="-O1 $e" "COMPILE_CORE=g++ $cxx"
+lang|expanded-m32|gcc -m32|CC="gcc -m32" SUITES="$x" CFLAGS="-O2 $e"
 lang|small|gcc|CC=gcc CFLAGS="-O1 -DPICOSUIT_AES_SLICED=0 -DPICOSUIT_ED25519_HALVES=0"
 lang|field-32|gcc|CC=gcc SUITES="aead field sha2" CFLAGS="-O2 -DPICOSUIT_FIELD_32=1"
 lang|rolled|gcc|CC=gcc SUITES="field ed25519 kdf" CFLAGS="-O2 $rolled"
@@ -33,14 +37,15 @@ END
         none="$none -DPICOSUIT_WITH_$s=0" all="$all -DPICOSUIT_WITH_$s=1"
     done
     a="-O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize="
+    au=${a}address,undefined
     s='TEST_ENV="TEST_SANITIZED=1 TEST_QUICK=1"'
     cat <<END
 switch|all-off|gcc|CC=gcc CFLAGS=-O1 "CPPFLAGS=$none"
 switch|all-on|gcc|CC=gcc CFLAGS=-O1 "CPPFLAGS=$all"
-san|asan-gcc|gcc -fsanitize=address,undefined|CC=gcc "CFLAGS=${a}address,undefined" $s
-san|asan-clang|clang -fsanitize=address,undefined|CC=clang "CFLAGS=${a}address,undefined" $s
-san|msan-clang|clang -fsanitize=memory|CC=clang "CFLAGS=${a}memory" $s
-san|asan-m32|gcc -m32 -fsanitize=address,undefined|CC="gcc -m32" "CFLAGS=${a}address,undefined" $s
+san|asan-gcc|gcc -fsanitize=address,undefined|CC=gcc "CFLAGS=$au" $s
+san|asan-clang|clang -fsanitize=address,undefined|CC=clang "CFLAGS=$au $e" $s
+san|msan-clang|clang -fsanitize=memory|CC=clang "CFLAGS=${a}memory $e" $s
+san|asan-m32|gcc -m32 -fsanitize=address,undefined|CC="gcc -m32" "CFLAGS=$au $e" $s
 END
 }
 

@@ -16,3 +16,4 @@
 #include "test_aead.c"
 #include "test_field.c"
 #include "test_ed25519.c"
+#include "test_expanded.c"
