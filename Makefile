@@ -120,7 +120,7 @@ lint: ## warnings, layering, complexity, frames, names, licences
 
 format: ## rewrite the C files, but for the hand-set header, in the house style
 	@$(CLANG_FORMAT) -i core/picosuit.c $(wildcard vectors/test/*.[ch] bench/*.c bench/m0/*.[ch] \
-		fuzz/*.[ch])
+		bench/host/*.[ch] fuzz/*.[ch])
 
 # -- numbers: bench/README.md --------------------------------------------------------------------
 
@@ -155,6 +155,13 @@ bench-accept: ## the same, and what was counted is what is expected from now on
 
 BENCH = [ -x $(VENV) ] || { echo "bench: FAIL needs $(VENV), see make setup"; exit 1; }; \
 	O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(VENV) bench/m0/bench.py
+
+.PHONY: bench-host bench-host-record
+bench-host: ## speed beside libsodium on this machine; ROUNDS=60
+	@O=$(O) CC="$(CC)" $(PYTHON) bench/host/host.py
+
+bench-host-record: ## the same, and bench/host/recorded.json is what was measured
+	@O=$(O) CC="$(CC)" $(PYTHON) bench/host/host.py --record
 
 bench-doc: ## write docs/performance.md and its plots from what bench measured
 	@O=$(O) $(VENV) bench/performance.py

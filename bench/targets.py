@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = "bench/targets.csv"
 OUT = Path(os.environ.get("O") or "build")
+TIMED = {"make bench-host"}  # seconds of some machine: told, but never a reason to fail
 
 os.chdir(ROOT)
 
@@ -97,7 +98,9 @@ def update(table, now):
             print(f"{row['name']}: not measured, left as it is")
             continue
         row["now"] = value
-        if row["accepted"] == "" or not is_worse(row, value, row["accepted"]):
+        if row["command"] in TIMED:
+            row["accepted"] = ""
+        elif row["accepted"] == "" or not is_worse(row, value, row["accepted"]):
             row["accepted"] = value
         else:
             print(f"{row['name']}: {value} is worse than accepted {row['accepted']}")
