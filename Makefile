@@ -19,7 +19,8 @@ FUZZ_SECONDS ?= 60
 CORE = core/picosuit.h core/picosuit.c
 VENV = $(O)/venv/bin/python
 
-.PHONY: help all setup test check test-core test-m0 test-drafts test-vectors test-docs configs \
+.PHONY: help all setup test check test-core test-m0 m0-twins test-drafts test-vectors \
+	test-docs configs \
 	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz \
 	bench-doc bench-doc-check fuzz-smoke targets targets-check targets-update dist clean FORCE
 
@@ -91,6 +92,9 @@ san: ## test-core under ASan, UBSan and MSan, also with -m32
 
 test-m0: ## the same tests compiled for ARMv6-M, under QEMU
 	@O=$(O) CROSS=$(CROSS) QEMU=$(QEMU) CLANG="$(CLANG)" $(PYTHON) vectors/test/m0_run.py
+
+m0-twins: ## Ed25519 by half-size scalars against the equation itself; ED25519_TWINS=1000
+	@O=$(O) CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) vectors/test/m0_twins.py
 
 power: ## power is cut at every flash operation of the boot state; V=1 names each run
 	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py
