@@ -37,6 +37,7 @@
  *                curves
  *   [MOF]        Okeya, Schmidt-Samoa, Spahn, Takagi, CRYPTO 2004: signed digits from the
  *                left
+ *   [DIV]        Bernstein, Yang, ePrint 2019/266: inversion in constant time
  */
 #include "picosuit.h"
 
@@ -2273,6 +2274,117 @@ static void fe_pow252(fe *r, const fe *z) {
 #endif
 }
 
+#if FE_ASM
+/* Two numbers of 17 limbs of 15 bits, |x| <= p; [0] is scratch, [17] counts from -2^15.
+ */
+typedef struct {
+    int16_t a[18];
+    int16_t b[18];
+} fe_pair;
+
+/* clang-format off */
+/* k = c / 19 modulo 2^15, for a sum c of lowest limbs: 2^15 divides c + k p. */
+#define FE_PAIR_K(c, at)                                                                 \
+    "ldr r6, 3f; muls r6, " c "; lsls r6, r6, #17; lsrs r6, r6, #17\n"                   \
+    "str r6, [sp, #" at "]; movs r4, #19; muls r4, r6; subs " c ", r4\n"
+#define FE_PAIR_LIMB(c, at)                                                              \
+    "lsls r6, " c ", #17; lsrs r6, r6, #17; asrs " c ", " c ", #15\n"                    \
+    "strh r6, [r0, #" at "]\n"
+/* The top limb, c - m0 - m1 + k + 2^15, below 2^16 + 2^15. p is taken off where that is
+ * 2^16 or, with r2 = 1, where the number might be p. */
+#define FE_PAIR_TOP(c, k, m0, m1, at, low)                                               \
+    "ldr r4, [sp, #" k "]; adds " c ", r4; ldr r4, [sp, #" m0 "]; subs " c ", r4\n"      \
+    "ldr r4, [sp, #" m1 "]; subs " c ", r4; adds " c ", r5\n"                            \
+    "adds r4, " c ", r2; lsrs r4, r4, #16; lsls r6, r4, #15; subs " c ", r6\n"           \
+    "strh " c ", [r0, #" at "]; movs r6, #19; muls r6, r4\n"                             \
+    "ldrh r4, [r7, #" low "]; adds r4, r6; strh r4, [r7, #" low "]\n"
+
+/* 2^15 (a, b) becomes (u a + v b, q a + r b), where m holds u, v, q, r and |u| + |v| and
+ * |q| + |r| are 2^15 at most: exactly, if 2^15 divides that, else modulo p. With is_mod,
+ * |a| and |b| stay below p; without, a = p is kept. */
+FE_NAKED static void fe_pair_step(FE_UNUSED fe_pair *p, FE_UNUSED const int32_t m[4],
+                                  FE_UNUSED uint32_t is_mod) {
+    __asm__(".syntax unified\n"
+            "push {r4, r5, r6, r7, lr}; ldm r1!, {r4, r5, r6, r7}; sub sp, #8\n"
+            "push {r4, r5, r6, r7}; movs r7, r0; movs r1, #0; movs r3, #0\n"
+            "mov lr, r0; movs r4, #34; add lr, r4\n"
+            "1: ldrh r4, [r0, #2]; ldrh r5, [r0, #38]\n"
+            "ldr r6, [sp]; muls r6, r4; adds r1, r6; ldr r6, [sp, #4]; muls r6, r5\n"
+            "adds r1, r6; ldr r6, [sp, #8]; muls r4, r6; adds r3, r4\n"
+            "ldr r6, [sp, #12]; muls r5, r6; adds r3, r5; cmp r0, r7; beq 4f\n"
+            "2:" FE_PAIR_LIMB("r1", "0") FE_PAIR_LIMB("r3", "36")
+            "adds r0, #2; cmp r0, lr; bne 1b\n"
+            "movs r5, #1; lsls r5, r5, #15\n"
+            FE_PAIR_TOP("r1", "16", "0", "4", "0", "2")
+            FE_PAIR_TOP("r3", "20", "8", "12", "36", "38")
+            "add sp, #24; pop {r4, r5, r6, r7, pc}\n"
+            "4:" FE_PAIR_K("r1", "16") FE_PAIR_K("r3", "20") "b 2b\n"
+            ".balign 4\n3: .word 0x4a1b\n");
+}
+/* clang-format on */
+
+/* u and v, 1 - 2^15 .. 2^15, from u + 2^16 v */
+static void fe_unpack(int32_t m[2], uint32_t x) {
+    m[0] = 0x8000 - (int32_t)((0x8000 - x) & 0xffff);
+    m[1] = -((int32_t)((uint32_t)m[0] - x) >> 16);
+}
+
+/* 15 division steps [DIV], with delta from 1/2 on and zeta = -delta - 1/2. They look at
+ * the lowest limbs f and g only; m is what they do to the pair. */
+static int32_t fe_steps(int32_t m[4], int32_t zeta, uint32_t f, uint32_t g) {
+    uint32_t u = 1, q = 0x10000; /* two in one */
+    for (unsigned i = 0; i < 15; i++) {
+        uint32_t swap = (uint32_t)(zeta >> 31), odd = 0 - (g & 1);
+        g += ((f ^ swap) - swap) & odd;
+        q += ((u ^ swap) - swap) & odd;
+        swap &= odd;
+        zeta = (zeta ^ (int32_t)swap) - 1;
+        f += g & swap;
+        u += q & swap;
+        g >>= 1;
+        u *= 2;
+    }
+    fe_unpack(m, u);
+    fe_unpack(m + 2, q);
+    return zeta;
+}
+
+/* 1 / z, 0 for 0, below 2 p. 600 division steps take a = p and b = z to 1 or -1 and 0:
+ * 590 are enough for 256 bits, starting from 1/2. The second pair is the first one
+ * divided by z, modulo p. */
+static B_NOINLINE void fe_invert(fe *r, const fe *z) {
+    fe_pair x, y;
+    int32_t m[4], zeta = -1, c = 0, sign;
+    memset(&y, 0, sizeof y);
+    fe_store((uint8_t *)r, z);
+    for (unsigned i = 0; i < 16; i++) {
+        c |= (int32_t)r->v[i] << i;
+        x.a[i + 1] = 0x7fff;
+        x.b[i + 1] = c & 0x7fff;
+        c >>= 15;
+    }
+    x.a[1] = 0x7fff - 18;
+    x.a[17] = -1;
+    x.b[17] = (int16_t)(c - 0x8000);
+    y.a[17] = -0x8000;
+    y.b[1] = 1;
+    y.b[17] = -0x8000;
+    for (unsigned i = 0; i < 40; i++) {
+        zeta = fe_steps(m, zeta, (uint32_t)x.a[1], (uint32_t)x.b[1]);
+        fe_pair_step(&x, m, 0);
+        fe_pair_step(&y, m, 1);
+    }
+    sign = 1 - (x.a[1] & 2); /* the first a; for z = 0 any sign will do */
+    y.a[17] -= 0x8000;
+    c = sign * (uint16_t)y.a[1] - 19;
+    for (unsigned i = 0; i < 16; i++) {
+        c += sign * y.a[i + 2] * (1 << (15 - i));
+        r->v[i] = (uint16_t)c;
+        c >>= 16;
+    }
+    r->v[15] ^= 0x8000; /* with the 19 above, p: the sum is positive */
+}
+#else
 /* 1 / z, 0 for 0: z^(p - 2) and p - 2 = 8 * (2^252 - 3) + 3. r is not z. */
 static void fe_invert(fe *r, const fe *z) {
     fe_pow252(r, z);
@@ -2281,6 +2393,7 @@ static void fe_invert(fe *r, const fe *z) {
     fe_mul(r, r, z);
     fe_mul(r, r, z);
 }
+#endif
 
 /* ====================================================================================
  * 7  X25519 (x25519)

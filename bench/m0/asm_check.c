@@ -14,8 +14,9 @@
 #endif
 #define EDGES 21
 
-static const char *const name[OP_N] = {
-    "mul", "mul_same", "sq", "add", "sub", "sub_from", "a24", "select", "select_not"};
+static const char *const name[OP_N] = {"mul",        "mul_same", "sq",  "add",
+                                       "sub",        "sub_from", "a24", "select",
+                                       "select_not", "invert"};
 static uint32_t edge[EDGES][8];
 static uint32_t state[4] = {1, 2, 3, 4};
 
@@ -65,9 +66,9 @@ static void random_words(uint32_t x[8]) {
     }
 }
 
-/* Sums take bound A only: v[15] <= 0x8001. */
+/* Sums and fe_invert take bound A only: v[15] <= 0x8001. */
 static int takes(unsigned op, const uint32_t x[8]) {
-    return op < OP_ADD || op >= OP_A24 || x[7] < 0x80020000;
+    return op < OP_ADD || (op >= OP_A24 && op < OP_INVERT) || x[7] < 0x80020000;
 }
 
 static unsigned differs(unsigned op, const uint32_t a[8], const uint32_t b[8]) {
@@ -100,7 +101,8 @@ int main(void) {
                 n++;
             }
         }
-        for (unsigned i = 0; i < ASM_CHECK_N; i++, n++) {
+        for (unsigned i = 0; i < (op == OP_INVERT ? ASM_CHECK_N / 100 : ASM_CHECK_N);
+             i++, n++) {
             random_words(a);
             random_words(b);
             if (!takes(op, a) || !takes(op, b)) {

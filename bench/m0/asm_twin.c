@@ -30,6 +30,10 @@ void TWIN(run)(unsigned op, uint8_t r[32], const uint8_t a[32], const uint8_t b[
     case OP_A24: fe_mul_a24(&x, &x); break;
     case OP_SELECT: fe_select(&x, &y, 0xffffffff); break;
     case OP_SELECT_NOT: fe_select(&x, &y, 0); break;
+    case OP_INVERT:
+        fe_invert(&y, &x);
+        x = y;
+        break;
     default: break;
     }
     memcpy(r, x.v, 32);

@@ -17,6 +17,7 @@ enum {
     OP_A24,
     OP_SELECT,
     OP_SELECT_NOT,
+    OP_INVERT,
     OP_N
 };
 
