@@ -26,6 +26,7 @@ WHAT = {
 OFF_BY_DEFAULT = {"SWAP"}
 OPTIONS = {  # macro: (build in which it matters, what 1 means)
     "ED25519_HALVES": ("assembly", "verification with scalars of half the size"),
+    "ED25519_EXPANDED": ("assembly", "a key may be an expanded one, a table"),
     "AES_SLICED": ("assembly", "AES key unwrap on words instead of bytes"),
     "FIELD_UNROLLED": ("portable", "field arithmetic without loops"),
 }
