@@ -40,14 +40,16 @@ QUIET = "-DPICOSUIT_WITH_STRINGS=0"
 BUILDS = {  # with the default switches, but for STRINGS
     "asm": ["-DPICOSUIT_ASM=1"],
     "halves": ["-DPICOSUIT_ASM=1", "-DPICOSUIT_ED25519_HALVES=1"],
+    "expanded": ["-DPICOSUIT_ASM=1", "-DPICOSUIT_ED25519_EXPANDED=1"],
     "portable": arm.PORTABLE,
 }
+ONLY = {"expanded": ["ed25519_expanded"]}  # primitives: the others are those of asm
 CORES = ("m0", "m0plus")
 IMAGE = ["bench.c", "device_port.c", "device_slots.c", "device_text.c", "device_mem.c",
          "nrf51_flash.c"]
 IMAGE_FLAGS = ["--param=min-pagesize=0", "-fno-tree-loop-distribute-patterns", "-Wall",
                "-Wextra", "-Wshadow"]
-SIGNATURE = "ed25519_verify"
+SIGNATURE = ("ed25519_verify", "ed25519_verify_expanded")
 DRIVER = ("nrf51_flash_program", "nrf51_flash_erase")
 HARNESS = {"stack_since", "semi_call", "note", "refill", "call_next", "transfer", "m0_cycles",
            "main", "prepare", "next_call", "calibrate"}
@@ -113,11 +115,13 @@ def compile_image(build):
     r = subprocess.run([sys.executable, HERE / "device_keys.py", "vectors/keys.txt"],
                        capture_output=True, text=True, check=True)
     keys.write_text(r.stdout)
+    subprocess.run([sys.executable, "vectors/make/expand_key.py", make.ROOT.public.hex(), "--c",
+                    "bench_root", "-o", DIR / "bench_key.h"], check=True)
     script = DIR / "bench.ld"
     arm.run("gcc", *arm.CPU, "-E", "-P", "-x", "c", f"-I{HERE}", HERE / "bench.ld", "-o", script)
     arm.run("gcc", *arm.FLAGS, *BUILDS[build], QUIET, "-g", "-Icore", "-c", arm.SOURCE, "-o",
             out / "core.o")
-    arm.run("gcc", *arm.FLAGS, "-g", *IMAGE_FLAGS, "-Icore", f"-I{HERE}", f"-I{DIR}",
+    arm.run("gcc", *arm.FLAGS, *BUILDS[build], "-g", *IMAGE_FLAGS, "-Icore", f"-I{HERE}", f"-I{DIR}",
             "-nostartfiles", "-specs=nano.specs", "-Wl,--gc-sections,--fatal-warnings",
             "-T", script, HERE / "prim_start.S", HERE / "bench_start.S", HERE / "prim_io.c",
             *[HERE / name for name in IMAGE], out / "core.o", "-o", out / "bench.elf")
@@ -133,11 +137,13 @@ def symbols(elf):
             if f[1] in "tTwW" and not f[2].startswith("$")]
 
 
-def address(table, name):
-    found = [at for at, symbol in table if arm.base(symbol) == name]
-    if len(found) != 1:
-        sys.exit(f"bench: FAIL {len(found)} functions {name} in the image; see bench.py")
-    return found[0]
+def watched(elf):
+    """{address: name} of the functions whose share is told."""
+    table = {f"{at:x}": arm.base(name) for at, name in symbols(elf)}
+    found = {at: name for at, name in table.items() if name in (*SIGNATURE, *DRIVER)}
+    if not {*DRIVER, SIGNATURE[0]} <= set(found.values()) or len(set(found.values())) < len(found):
+        sys.exit(f"bench: FAIL watches {found}; see SIGNATURE and DRIVER in bench.py")
+    return found
 
 
 @functools.cache
@@ -190,15 +196,15 @@ def write_files(name, case):
 
 def run_case(elf, core, mode, files):
     """What one update took; the shares are of the whole run."""
-    watched = {f"{address(symbols(elf), name):x}": name for name in (SIGNATURE, *DRIVER)}
+    names = watched(elf)
     run = Run()
-    for line in simulate(elf, core, mode, files, *[f"watch={at}" for at in watched]):
+    for line in simulate(elf, core, mode, files, *[f"watch={at}" for at in names]):
         name, *rest = line.split()
         if name != "watch":
             run.steps[name] = tuple(map(int, rest))
         elif "OPEN" in rest:
-            sys.exit(f"bench: FAIL {watched[rest[0]]} does not return to its caller")
-        elif watched[rest[0]] == SIGNATURE:
+            sys.exit(f"bench: FAIL {names[rest[0]]} does not return to its caller")
+        elif names[rest[0]] in SIGNATURE:
             run.signature += int(rest[2])
         else:
             run.driver += int(rest[2])
@@ -236,24 +242,34 @@ GROWTH = {
 }
 def primitives(build):
     """Rows of the primitives, from the image of cycles.py."""
+    if build == "expanded":
+        cycles.write_key()
     elf, _ = cycles.build(f"bench-{build}", *BUILDS[build])
     for core in CORES:
         for line in cycles.simulate(elf, core):
             name, count, painted, *marks = line.split()
             if marks:
                 sys.exit(f"bench: FAIL {name}: {' '.join(marks)}")
-            size = name.rsplit("_", 1)[1] if "_" in name else ""
+            if name not in ONLY.get(build, [name]):
+                continue
+            title, _, size = name.rpartition("_")
+            if not size.isdigit():
+                title, size = name, ""
+            function, length, note = PRIMITIVES[title]
             yield Row("primitive", name, build, core, int(count), int(painted),
-                      text_of(build, PRIMITIVES[name.rsplit("_", 1)[0] if size else name]),
-                      int(size) if size else None)
+                      text_of(build, function), int(size) if size else length, note=note)
 
 
-PRIMITIVES = {
-    "ed25519": "picosuit_ed25519_verify", "x25519": "picosuit_x25519",
-    "aes_unwrap": "picosuit_aes128_unwrap", "hkdf": "picosuit_hkdf_sha256",
-    "sha256": "picosuit_sha256", "sha512": "picosuit_sha512",
-    "chacha20": "picosuit_chacha20", "poly1305": "picosuit_poly1305",
-    "aead": "picosuit_aead_open",
+PRIMITIVES = {  # function, length if the name has none, note
+    "ed25519": ("picosuit_ed25519_verify", None, ""),
+    "ed25519_expanded": ("picosuit_ed25519_verify_expanded", 150,
+                         "and 1,568 bytes of flash for each key"),
+    "x25519": ("picosuit_x25519", None, ""),
+    "aes_unwrap": ("picosuit_aes128_unwrap", None, ""),
+    "hkdf": ("picosuit_hkdf_sha256", None, ""),
+    "sha256": ("picosuit_sha256", None, ""), "sha512": ("picosuit_sha512", None, ""),
+    "chacha20": ("picosuit_chacha20", None, ""), "poly1305": ("picosuit_poly1305", None, ""),
+    "aead": ("picosuit_aead_open", None, ""),
 }
 
 RECEIVE = ["picosuit_init", "picosuit_feed", "picosuit_feed_end"]
@@ -315,7 +331,7 @@ def updates(images):
                               case.manifest)
                     yield Row("reception", f"{RECEPTION[name]}_without_signature", build, core,
                               count - run.signature, None, None, case.manifest,
-                              note=f"without {SIGNATURE}")
+                              note="without the signature")
 
 
 RECEPTION = {"plain_64k": "plain_320", "encrypted_64k": "encrypted_ab"}
@@ -330,7 +346,7 @@ def growth(images):
             total = sum(run.steps[step][0] for step in DURING)
             yield Row("growth", name, "asm", "m0", total - run.signature,
                       max(run.steps[step][1] for step in DURING), None, case.manifest, case.x,
-                      f"without {SIGNATURE}; bytes: of the manifest")
+                      "without the signature; bytes: of the manifest")
 
 
 def pair_cost(points):
@@ -448,7 +464,7 @@ def record(rows):
     arm.record("bench", {
         f"update_{name}{suffix}": table["update", name, build, "m0"]
         for name in ("plain_64k", "encrypted_64k")
-        for build, suffix in (("asm", ""), ("halves", "_halves"))
+        for build, suffix in (("asm", ""), ("halves", "_halves"), ("expanded", "_expanded"))
     })
 
 
