@@ -21,7 +21,7 @@ VENV = $(O)/venv/bin/python
 
 .PHONY: help all setup test check test-core test-m0 m0-twins test-drafts test-vectors \
 	test-docs configs \
-	san demo power power-doc lint format size stack sizes sizes-check work cycles fuzz \
+	san demo power power-doc lint ct format size stack sizes sizes-check work cycles fuzz \
 	bench-doc bench-doc-check fuzz-smoke targets targets-check targets-update dist clean FORCE
 
 all: $(O)/libpicosuit.a ## the library, for this machine
@@ -124,7 +124,11 @@ lint: ## warnings, layering, complexity, frames, names, licences
 
 format: ## rewrite the C files, but for the hand-set header, in the house style
 	@$(CLANG_FORMAT) -i core/picosuit.c $(wildcard vectors/test/*.[ch] bench/*.c bench/m0/*.[ch] \
-		bench/host/*.[ch] fuzz/*.[ch])
+		bench/host/*.[ch] bench/ct/*.[ch] fuzz/*.[ch])
+
+ct: ## constant time: object code for Cortex-M0, traces under QEMU, memcheck on the host
+	@O=$(O) CC="$(CC)" CLANG="$(CLANG)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/ct/ct.py
+	@O=$(O) CC="$(CC)" CLANG="$(CLANG)" CROSS=$(CROSS) $(PYTHON) bench/ct/valgrind.py
 
 # -- numbers: bench/README.md --------------------------------------------------------------------
 
