@@ -28,6 +28,7 @@ KIB = 1024
 CORES = {"m0": "M0", "m0plus": "M0+"}
 BUILDS = {"asm": "assembly", "halves": "assembly, half-size scalars", "portable": "portable C",
           "expanded": "assembly, expanded key"}
+SPECIAL = {"expanded"}  # of these builds: what other libraries do not have
 LEVELS = {"Os": "-Os", "O2": "-O2", "O3": "-O3", "asm": "assembly"}
 TABLES = "secret-indexed tables"  # as the notes of rivals.csv have it
 BLOCKS = 24  # of AES in the unwrapping of 40 bytes
@@ -39,7 +40,7 @@ class Subject:
     def __init__(self, key, title, name, target, scale=1.0, remark="", special=None):
         self.key, self.title = key, title  # in rivals.csv and of files; for readers
         self.name, self.target = name, target  # in m0.json; row of targets.csv
-        self.special = special or {}  # {build: name in m0.json} of what others do not have
+        self.special = special or {}  # {build of SPECIAL: name in m0.json}
         self.scale, self.remark = scale, remark  # of the plot; a sentence, or nothing
         self.is_per_byte = scale == 1
         self.unit = {1: "cycles per byte", 1e3: "thousand cycles", 1e6: "million cycles"}[scale]
@@ -152,7 +153,7 @@ def ours(rows, subject):
     """An entry for each build that differs; per byte: the slope between two messages."""
     found = []
     for build in dict.fromkeys(r["build"] for r in rows):
-        name = subject.special.get(build, subject.name)
+        name = subject.special.get(build) if build in SPECIAL else subject.name
         mine = [r for r in rows if (r["group"], r["core"], r["build"]) == ("primitive", "m0", build)
                 and (r["name"].rpartition("_")[0] if subject.is_per_byte else r["name"]) == name]
         if not mine:
@@ -164,7 +165,7 @@ def ours(rows, subject):
         if (cycles, high["stack"], high["text"]) not in [(e.cycles, e.ram, e.text) for e in found]:
             entry = Entry(BUILDS.get(build, build), "-Os", cycles, high["stack"], high["text"],
                           high["note"], is_ours=True)
-            entry.is_special = build in subject.special
+            entry.is_special = build in SPECIAL
             found.append(entry)
     return found
 
@@ -212,9 +213,13 @@ def in_short(subjects, rows):
         ms = "" if subject.is_per_byte else milliseconds(mine.cycles)
         title = subject.title + (", per byte" if subject.is_per_byte else "")
         yield title, mine.name, subject.shown(mine.cycles), ms, number(mine.ram), best
+        for e in entries:
+            if e.is_special:
+                yield (title, e.name, subject.shown(e.cycles), milliseconds(e.cycles),
+                       number(e.ram), "")
     for name, title in SHORT.items():
-        row = min((r for r in rows if r["name"] == name and r["core"] == "m0"),
-                  key=lambda r: r["cycles"])
+        row = min((r for r in rows if r["name"] == name and r["core"] == "m0"
+                   and r["build"] not in SPECIAL), key=lambda r: r["cycles"])
         yield (title, BUILDS.get(row["build"], row["build"]), number(row["cycles"]),
                milliseconds(row["cycles"]), number(row["stack"]), "")
 
