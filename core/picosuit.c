@@ -38,6 +38,8 @@
  *   [MOF]        Okeya, Schmidt-Samoa, Spahn, Takagi, CRYPTO 2004: signed digits from the
  *                left
  *   [DIV]        Bernstein, Yang, ePrint 2019/266: inversion in constant time
+ *   [HALVES]     Antipa, Brown, Gallant, Lambert, Struik, Vanstone, SAC 2005: half-size
+ *                scalars; Pornin, ePrint 2020/454: short vectors by shift and subtract
  */
 #include "picosuit.h"
 
@@ -2243,37 +2245,33 @@ static void fe_sq_times(fe *r, const fe *a, unsigned n) {
 }
 
 /* z^(2^252 - 3), which is (p - 5) / 8; exponents e(n) = 2^n - 1 of the usual chain. r is
- * not z. */
-static void fe_pow252(fe *r, const fe *z) {
-    fe a, b;
-    fe_sq(r, z);           /* 2 */
-    fe_sq_times(&a, r, 2); /* 8 */
-    fe_mul(&a, &a, z);     /* 9 */
-    fe_mul(r, r, &a);      /* 11 */
-    fe_sq(r, r);           /* 22 */
-    fe_mul(&a, &a, r);     /* e(5) */
-    fe_sq_times(r, &a, 5);
-    fe_mul(&a, r, &a); /* e(10) */
-    fe_sq_times(r, &a, 10);
-    fe_mul(&b, r, &a); /* e(20) */
-    fe_sq_times(r, &b, 20);
-    fe_mul(r, r, &b); /* e(40) */
+ * not z, nor are a and b, which are used up. */
+static void fe_pow252(fe *r, const fe *z, fe *a, fe *b) {
+    fe_sq(r, z);          /* 2 */
+    fe_sq_times(a, r, 2); /* 8 */
+    fe_mul(a, a, z);      /* 9 */
+    fe_mul(r, r, a);      /* 11 */
+    fe_sq(r, r);          /* 22 */
+    fe_mul(a, a, r);      /* e(5) */
+    fe_sq_times(r, a, 5);
+    fe_mul(a, r, a); /* e(10) */
+    fe_sq_times(r, a, 10);
+    fe_mul(b, r, a); /* e(20) */
+    fe_sq_times(r, b, 20);
+    fe_mul(r, r, b); /* e(40) */
     fe_sq_times(r, r, 10);
-    fe_mul(&a, r, &a); /* e(50) */
-    fe_sq_times(r, &a, 50);
-    fe_mul(&b, r, &a); /* e(100) */
-    fe_sq_times(r, &b, 100);
-    fe_mul(r, r, &b); /* e(200) */
+    fe_mul(a, r, a); /* e(50) */
+    fe_sq_times(r, a, 50);
+    fe_mul(b, r, a); /* e(100) */
+    fe_sq_times(r, b, 100);
+    fe_mul(r, r, b); /* e(200) */
     fe_sq_times(r, r, 50);
-    fe_mul(r, r, &a); /* e(250) */
+    fe_mul(r, r, a); /* e(250) */
     fe_sq_times(r, r, 2);
     fe_mul(r, r, z); /* 2^252 - 4 + 1 */
-#if B_WITH_CIPHERS
-    wipe(&a, sizeof a);
-    wipe(&b, sizeof b);
-#endif
 }
 
+#if B_WITH_CIPHERS
 #if FE_ASM
 /* Two numbers of 17 limbs of 15 bits, |x| <= p; [0] is scratch, [17] counts from -2^15.
  */
@@ -2386,13 +2384,17 @@ static B_NOINLINE void fe_invert(fe *r, const fe *z) {
 }
 #else
 /* 1 / z, 0 for 0: z^(p - 2) and p - 2 = 8 * (2^252 - 3) + 3. r is not z. */
-static void fe_invert(fe *r, const fe *z) {
-    fe_pow252(r, z);
+static B_NOINLINE void fe_invert(fe *r, const fe *z) {
+    fe a, b;
+    fe_pow252(r, z, &a, &b);
     fe_sq_times(r, r, 3);
     fe_mul(r, r, z);
     fe_mul(r, r, z);
     fe_mul(r, r, z);
+    wipe(&a, sizeof a);
+    wipe(&b, sizeof b);
 }
+#endif
 #endif
 
 /* ====================================================================================
@@ -2494,218 +2496,171 @@ int picosuit_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t poi
 #endif
 #define SC_HALVES PICOSUIT_ED25519_HALVES
 
-/* L = 2^252 + 27742317777372353535851937790883648493, 16-bit limbs. */
+/* Scalars are 16-bit limbs, the low one first: parts that multiply to 32 bits only take
+ * two of these, a limb and a carry. L = 2^252 + 27742317777372353535851937790883648493.
+ */
 static const uint16_t sc_l[16] = {0xd3ed, 0x5cf5, 0x631a, 0x5812, 0x9cd6, 0xa2f7,
                                   0xf9de, 0x14de, 0,      0,      0,      0,
                                   0,      0,      0,      0x1000};
 
+static void sc_load(uint16_t *r, const uint8_t *b, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        r[i] = (uint16_t)(b[2 * i] | b[2 * i + 1] << 8);
+    }
+}
+
+/* r += f a, n limbs, and what goes above them is returned; |f| < 2^16. With a negative f
+ * it is the complement of r that grows. All fits: (2^16 - 1)^2 + 2 (2^16 - 1) = 2^32 - 1.
+ */
+static B_NOINLINE uint32_t sc_row(uint16_t *r, const uint16_t *a, unsigned n, int32_t f) {
+    uint32_t c = 0, flip = f < 0 ? 0xffff : 0, g = (uint32_t)(f < 0 ? -f : f);
+    for (unsigned i = 0; i < n; i++) {
+        c += (r[i] ^ flip) + g * a[i];
+        r[i] = (uint16_t)(c ^ flip);
+        c >>= 16;
+    }
+    return c;
+}
+
 /* All ones if s < L: the sign of s - L. */
-static uint32_t sc_is_reduced(const uint8_t s[32]) {
+static uint32_t sc_is_reduced(const uint16_t s[16]) {
     uint32_t borrow = 0;
     for (unsigned i = 0; i < 16; i++) {
-        uint32_t limb = s[2 * i] | (uint32_t)s[2 * i + 1] << 8;
-        borrow = (limb - sc_l[i] - borrow) >> 31;
+        borrow = ((uint32_t)s[i] - sc_l[i] - borrow) >> 31;
     }
     return 0 - borrow;
 }
 
-/* r = 256 r + byte mod L, partly: r < 2^254 before and after. q = the bits above 2^252,
- * at most 10; then 2^252 = -(L - 2^252), and L is added to stay positive. q * limb <
- * 2^26, so a bias of 2^26 keeps each limb positive; 2^10 taken from the next limb pays
- * for it. */
-static void sc_shift_in(uint16_t r[17], uint8_t byte) {
-    uint32_t q, c = 0x400;
-    for (unsigned i = 16; i > 0; i--) {
-        r[i] = (uint16_t)(r[i] << 8 | r[i - 1] >> 8);
-    }
-    r[0] = (uint16_t)(r[0] << 8 | byte);
-    q = (uint32_t)r[16] << 4 | r[15] >> 12;
-    r[16] = 0;
-    r[15] &= 0xfff;
-    for (unsigned i = 0; i < 16; i++) {
-        c += r[i] + (uint32_t)sc_l[i] + 0x3fffc00;
-        c -= q * (i < 15 ? sc_l[i] : 0u);
-        r[i] = (uint16_t)c;
-        c >>= 16;
-    }
-}
-
-/* out = x mod L, 64 bytes to 32, little-endian. */
-static void sc_reduce(uint8_t out[32], const uint8_t x[64]) {
-    uint16_t r[17] = {0};
-    for (unsigned i = 64; i-- > 0;) {
-        sc_shift_in(r, x[i]);
-    }
-    for (unsigned i = 0; i < 16; i++) {
-        out[2 * i] = (uint8_t)r[i];
-        out[2 * i + 1] = (uint8_t)(r[i] >> 8);
-    }
-    if (sc_is_reduced(out) == 0) { /* below 2^252 + L, so once is enough */
-        uint32_t borrow = 0;
-        for (unsigned i = 0; i < 16; i++) {
-            uint32_t limb =
-                (out[2 * i] | (uint32_t)out[2 * i + 1] << 8) - sc_l[i] - borrow;
-            out[2 * i] = (uint8_t)limb;
-            out[2 * i + 1] = (uint8_t)(limb >> 8);
-            borrow = limb >> 31;
+/* x = x mod L, from 32 limbs to 16; x[32] is 0. Long division: what stands above the
+ * limbs r is below L, so q, the bits from 2^252 on, is the quotient or, L being a little
+ * more than 2^252, one more: then L is added back. */
+static void sc_reduce(uint16_t x[33]) {
+    for (unsigned i = 17; i-- > 0;) {
+        uint16_t *r = x + i;
+        int32_t q = r[16] << 4 | r[15] >> 12;
+        q = q > 0xffff ? 0xffff : q; /* 2^16 if what stands above is 2^252 or more */
+        if (sc_row(r, sc_l, 16, -q) != r[16]) {
+            (void)sc_row(r, sc_l, 16, 1);
         }
     }
 }
+
+/* Bits i .. i - 16 of s at the top of a word; i >= 16. */
+static uint32_t sc_word(const uint16_t *s, unsigned i) {
+    s += i / 16;
+    return ((uint32_t)s[0] << 16 | s[-1]) << (15 - i % 16);
+}
+
+/* The first position from i down to 16 whose bit differs from the one below; 15 if there
+ * is none. */
+static unsigned sc_change(const uint16_t *s, unsigned i) {
+    for (; i >= 16; i--) {
+        uint32_t x = sc_word(s, i);
+        if ((x ^ x << 1) >> 31 != 0) {
+            break;
+        }
+    }
+    return i;
+}
+
+/* The scalars of one verification, each above a limb of 0 (ge_next). */
+#define SC_T (SC_HALVES ? 10 : 1)
+typedef struct {
+    uint16_t zero_k, k[16];   /* of A */
+    uint16_t zero_c, c[SC_T]; /* of R */
+    uint16_t zero_s, s[16];   /* of B; its upper half goes to high */
+#if SC_HALVES
+    uint16_t zero_high, high[8]; /* of 2^128 B */
+    uint16_t is_minus;           /* 1: k counts with a minus */
+#else
+    uint16_t unused;
+#endif
+} sc_scalars;
 
 #if SC_HALVES
-/* a += b << n, or a -= if is_minus; bits that leave the words are lost. Returns the carry
- * or the borrow. n < 256. */
-static uint32_t sc_add_shifted(uint32_t a[8], const uint32_t b[8], unsigned n,
-                               int is_minus) {
-    uint32_t carry = is_minus ? 1 : 0, below = 0, flip = is_minus ? 0xffffffff : 0;
-    for (unsigned i = n / 32, j = 0; i < 8; i++, j++) {
-        uint32_t x = (b[j] << (n % 32) | (below >> 1) >> (31 - n % 32)) ^ flip;
-        uint32_t sum = a[i] + x;
-        uint32_t out = sum < x;
-        below = b[j];
-        a[i] = sum + carry;
-        carry = out | (a[i] < carry);
-    }
-    return is_minus ? 1 - carry : carry;
-}
-
-static unsigned sc_length(const uint32_t a[8]) { /* in bits */
-    unsigned n = 8, bits = 0;
-    while (n > 0 && a[n - 1] == 0) {
-        n--;
-    }
-    if (n > 0) {
-        for (uint32_t top = a[n - 1]; top != 0; top >>= 1) {
-            bits++;
+/* An odd c > 0 and d = c k or -c k mod 8 L, both of about 128 bits: to h->c, h->k and
+ * h->is_minus. 0 if there are none, for 1 k in 8,000. [HALVES]
+ * Vectors (t, r) with r = t k mod 8 L, each as one number r 2^160 + t with its sign,
+ * begin with (0, 8 L) and (1, k). The one with the longer r loses or gains the other one
+ * as often, by a power of two, as makes both equally long, so r gets shorter by a bit or
+ * more. One t of the two is odd, for t0 r1 - t1 r0 stays 8 L or -8 L and only one of them
+ * can be even. The first odd one with r < 2^128 is taken; its t is rarely longer. Bound:
+ * with n bits in the longer r of (t, r), let b = |t'| 2^n / 8 L for the other t'. After a
+ * step |t r'| <= 8 L + |t' r| <= (1 + b / 2) 8 L, so the next b is at most 2 + b, and at
+ * most 560 after the 280 steps for which there are bits. |r'| >= 2^115 then makes |t| <
+ * 281 * 2^(256 - 115) < 2^150. */
+static B_NOINLINE int sc_halve(sc_scalars *h) {
+    uint16_t v[2][SC_T + 17], *x = v[1], *y = v[0], *z;
+    unsigned n = 16 * SC_T + 256, m = n, k;
+    int32_t f;
+    memset(v, 0, sizeof v);
+    (void)sc_row(y + SC_T, sc_l, 16, 8);
+    memcpy(x + SC_T, h->k, 32);
+    x[0] = 1;
+    while (n = sc_change(x, n), n > 16 * SC_T + 128 || (x[0] & 1) == 0) {
+        if (n < m) {
+            z = x;
+            x = y;
+            y = z;
+            k = n;
+            n = m;
+            m = k;
         }
-        bits += 32 * (n - 1);
-    }
-    return bits;
-}
-
-/* Two vectors (t, r) with r = t k mod 8 L, t positive in the second and negative or 0 in
- * the first. */
-typedef struct {
-    uint32_t r[2][8];
-    uint32_t t[2][8]; /* without the sign */
-} sc_lattice;
-
-/* One step of Euclid's algorithm, with a power of two as quotient: the vector with the
- * larger r, w, loses the other one as often. 0 if an r is 0. */
-static int sc_step(sc_lattice *l, unsigned *w) {
-    unsigned n0 = sc_length(l->r[0]), n1 = sc_length(l->r[1]), n;
-    *w = n1 > n0;
-    n = *w ? n1 - n0 : n0 - n1;
-    if (n0 == 0 || n1 == 0) {
-        return 0;
-    }
-    if (sc_add_shifted(l->r[*w], l->r[1 - *w], n, 1) != 0) {
-        (void)sc_add_shifted(l->r[*w], l->r[1 - *w], n, 0); /* was too much */
-        if (n == 0) {
-            *w = 1 - *w;
-        } else {
-            n--;
+        if (m < 16 * SC_T + 116) {
+            return 0;
         }
-        (void)sc_add_shifted(l->r[*w], l->r[1 - *w], n, 1);
+        f = 1 << (n - m) % 16;
+        if (((sc_word(x, n) ^ sc_word(y, m)) >> 31) == 0) {
+            f = -f;
+        }
+        k = (n - m) / 16;
+        (void)sc_row(x + k, y, n / 16 + 1 - k, f);
     }
-    (void)sc_add_shifted(l->t[*w], l->t[1 - *w], n, 0);
+    if (x[SC_T - 1] >> 15 != 0) { /* t < 0: the negative vector is as good */
+        (void)sc_row(x, x, SC_T + 9, -2);
+    }
+    h->is_minus = (uint16_t)(x[SC_T + 8] >> 15);
+    memcpy(h->c, x, sizeof h->c);
+    x += SC_T;
+    if (h->is_minus) {
+        (void)sc_row(x, x, 9, -2);
+    }
+    memset(h->k, 0, sizeof h->k);
+    memcpy(h->k, x, 16);
     return 1;
 }
 
-static void sc_words(uint32_t w[8], const uint8_t b[32]) {
-    for (unsigned i = 0; i < 8; i++, b += 4) {
-        w[i] = (uint32_t)b[3] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[1] << 8 | b[0];
+/* s = c s mod L */
+static B_NOINLINE void sc_mul(uint16_t s[16], const uint16_t c[SC_T]) {
+    uint16_t x[33] = {0};
+    for (unsigned i = 0; i < SC_T; i++) {
+        x[i + 16] = (uint16_t)sc_row(x + i, s, 16, c[i]);
     }
+    sc_reduce(x);
+    memcpy(s, x, 32);
+}
+/* The upper half of s is what 2^128 B counts. */
+static void sc_upper(sc_scalars *h) {
+    memcpy(h->high, h->s + 8, sizeof h->high);
+    memset(h->s + 8, 0, sizeof h->high);
 }
 
-static void sc_bytes(uint8_t b[32], const uint32_t w[8]) {
-    for (unsigned i = 0; i < 32; i++) {
-        b[i] = (uint8_t)(w[i / 4] >> (8 * (i % 4)));
+/* The scalars of c (S B - R - k A), with short c and c k, or with c = 1. */
+static void sc_split(sc_scalars *h) {
+    if (sc_halve(h)) {
+        sc_mul(h->s, h->c);
     }
-}
-
-/* Odd c and d = +-c k mod 8 L, both below 2^SC_HALF: 1, or -1 for the minus; 0 if there
- * is none among the vectors of Euclid's algorithm. Of two neighbours in it one has an odd
- * t, for the determinant of t0 and t1 is one. */
-#define SC_HALF 130
-static B_NOINLINE int sc_halve(uint8_t c[32], uint8_t d[32], const uint8_t k[32]) {
-    sc_lattice l;
-    unsigned w = 1;
-    memset(&l, 0, sizeof l);
-    for (unsigned i = 0; i < 16; i++) { /* 8 L < 2^256 */
-        l.r[0][i / 2] |= (uint32_t)sc_l[i] << (16 * (i % 2));
-    }
-    (void)sc_add_shifted(l.r[0], l.r[0], 0, 0);
-    (void)sc_add_shifted(l.r[0], l.r[0], 0, 0);
-    (void)sc_add_shifted(l.r[0], l.r[0], 0, 0);
-    sc_words(l.r[1], k);
-    l.t[1][0] = 1;
-    while ((l.t[w][0] & 1) == 0 || sc_length(l.r[w]) > SC_HALF) {
-        if (!sc_step(&l, &w) || sc_length(l.t[w]) > SC_HALF) {
-            return 0;
-        }
-    }
-    sc_bytes(c, l.t[w]);
-    sc_bytes(d, l.r[w]);
-    return w == 1 ? 1 : -1;
-}
-
-/* out = a b mod L */
-static B_NOINLINE void sc_mul(uint8_t out[32], const uint8_t a[32], const uint8_t b[32]) {
-    uint8_t z[64] = {0};
-    for (unsigned i = 0; i < 32; i++) {
-        uint32_t c = 0;
-        for (unsigned j = 0; j < 32; j++) {
-            c += z[i + j] + (uint32_t)a[i] * b[j];
-            z[i + j] = (uint8_t)c;
-            c >>= 8;
-        }
-        z[i + 32] = (uint8_t)c;
-    }
-    sc_reduce(out, z);
+    sc_upper(h);
 }
 #endif
-
-/* Reads a scalar from the left as signed odd digits with zeros between them [MOF]: as few
- * as a wNAF has, and nothing to store. */
-typedef struct {
-    const uint8_t *scalar; /* 32 bytes, below 2^253 */
-    int32_t next;          /* first bit that no digit covers yet */
-    int32_t at;            /* bit where the digit stands */
-    int32_t digit;         /* odd, -(2^(width-1) - 1) .. 2^(width-1) - 1 */
-} sc_digits;
-
-static int32_t sc_bit(const uint8_t *scalar, int32_t i) {
-    return i < 0 || i > 255 ? 0 : scalar[i >> 3] >> (i & 7) & 1;
-}
-
-/* The digit at bit i, or 0; i falls from 253. Bits i .. i - width + 1 as a two's
- * complement number plus the bit below them is the value of a window; its trailing zeros
- * move the digit to the right. A window starts where bit i differs from the bit below. */
-static int32_t sc_digit(sc_digits *d, int32_t i, int32_t width) {
-    const uint8_t *s = d->scalar;
-    if (i <= d->next && sc_bit(s, i) != sc_bit(s, i - 1)) {
-        int32_t v = -sc_bit(s, i);
-        d->next = i - width;
-        for (int32_t j = i - 1; j > d->next; j--) {
-            v = v + v + sc_bit(s, j);
-        }
-        v += sc_bit(s, d->next);
-        for (d->at = d->next + 1; (v & 1) == 0; d->at++) {
-            v /= 2;
-        }
-        d->digit = v;
-    }
-    return i == d->at ? d->digit : 0;
-}
 
 /* A point in extended coordinates: x = X / Z, y = Y / Z, T = X Y / Z. */
 typedef struct {
     fe x, y, z, t;
 } ge;
 
-/* A point prepared for adding is an array: Y + X, Y - X, 2 d T, and Z unless that is 1.
- */
+/* A point prepared for adding is an array: Y + X, Y - X, 2 d T; Z stands before them,
+ * unless it is 1. */
 
 /* d, 2 d, square root of -1 [RFC8032 5.1] */
 static const fe ge_d =
@@ -2795,7 +2750,7 @@ static void ge_double(ge *p, int with_t) {
 }
 
 /* p = p + q, or p - q if negative; needs T of p, gives T only if wanted. is_affine: Z of
- * q is 1 and not read [HWCD 3.1]. */
+ * q is 1 and not stored [HWCD 3.1]. */
 static void ge_add(ge *p, const fe *q, int is_negative, int is_affine, int with_t) {
     fe f;
     fe_sub(&f, &p->y, &p->x);
@@ -2804,7 +2759,7 @@ static void ge_add(ge *p, const fe *q, int is_negative, int is_affine, int with_
     fe_mul(&p->y, &p->y, &q[is_negative ? 1 : 0]); /* B */
     fe_mul(&p->t, &p->t, &q[2]);                   /* C or -C */
     if (!is_affine) {
-        fe_mul(&p->z, &p->z, &q[3]);
+        fe_mul(&p->z, &p->z, &q[-1]);
     }
     fe_add(&p->z, &p->z, &p->z); /* D */
     fe_sub(&p->x, &p->y, &f);    /* E */
@@ -2824,65 +2779,257 @@ static void ge_add(ge *p, const fe *q, int is_negative, int is_affine, int with_
     fe_mul(&p->z, &p->z, &f);
 }
 
-static void ge_cache(fe q[4], const ge *p) {
+static void ge_cache(fe q[3], const ge *p) {
     fe_add(&q[0], &p->y, &p->x);
     fe_sub(&q[1], &p->y, &p->x);
     fe_mul(&q[2], &p->t, &ge_2d);
-    q[3] = p->z;
 }
 
-/* r = square root of u / v, all ones if there is one; v is not 0 [RFC8032 5.1.3]. With
- * r = u (u v)^((p - 5) / 8), v r^2 = u (u v)^((p - 1) / 4), and that power is 1 or -1 if
- * u v is a square, as u / v is. */
-static uint32_t ge_sqrt(fe *r, const fe *u, const fe *v) {
-    fe t, w;
-    uint32_t mask;
-    fe_mul(&t, u, v);
-    fe_pow252(&w, &t);
-    fe_mul(r, u, &w);
-    fe_sq(&t, r);
-    fe_mul(&t, &t, v); /* v r^2, should be u */
-    fe_sub(&w, &t, u);
-    mask = fe_is_zero(&w);
-    if (mask == 0) {
-        fe_add(&w, &t, u);
-        mask = fe_is_zero(&w); /* -u: r times the root of -1 is it */
-        fe_mul(r, r, &ge_sqrtm1);
-    }
-    return mask;
-}
-
-/* Decodes a key A to p = -A. Refused with 0: not canonical, not on the curve, x = 0 with
- * the sign set [RFC8032 5.1.3]. */
-static int ge_load_negative(ge *p, const uint8_t key[32]) {
+/* Decodes a point, or its negative if so wanted. Refused with 0: not canonical, not on
+ * the curve, x = 0 with the sign set [RFC8032 5.1.3]. x is the square root of u / v, v
+ * not 0: with x = u (u v)^((p - 5) / 8), v x^2 = u (u v)^((p - 1) / 4), and that power is
+ * 1 or -1 if u v is a square, as u / v is. */
+static int ge_load(ge *p, const uint8_t key[32], unsigned is_negative, fe spare[3]) {
     uint8_t b[32];
     unsigned sign = key[31] >> 7;
+    fe *u = &p->t, *v = &p->z, *w = spare;
     fe_load(&p->y, key);
     fe_store(b, &p->y);
     b[31] = (uint8_t)(b[31] | sign << 7);
     if (ct_equal(b, key, 32) == 0) {
         return 0;
     }
-    fe_sq(&p->x, &p->y);
-    fe_mul(&p->z, &p->x, &ge_d);
-    fe_small(&p->t, 1);
-    fe_sub(&p->x, &p->x, &p->t); /* u = y^2 - 1 */
-    fe_add(&p->z, &p->z, &p->t); /* v = d y^2 + 1 */
-    if (ge_sqrt(&p->t, &p->x, &p->z) == 0) {
+    fe_small(w, 1);
+    fe_sq(u, &p->y);
+    fe_mul(v, u, &ge_d);
+    fe_sub(u, u, w); /* y^2 - 1 */
+    fe_add(v, v, w); /* d y^2 + 1 */
+    fe_mul(w, u, v);
+    fe_pow252(&p->x, w, spare + 1, spare + 2);
+    fe_mul(&p->x, &p->x, u);
+    fe_sq(w, &p->x);
+    fe_mul(w, w, v);
+    fe_sub(v, w, u);
+    if (fe_is_zero(v) == 0) {
+        fe_add(v, w, u);
+        if (fe_is_zero(v) == 0) {
+            return 0;
+        }
+        fe_mul(&p->x, &p->x, &ge_sqrtm1); /* v x^2 = -u */
+    }
+    fe_store(b, &p->x);
+    if (sign == 1 && fe_is_zero(&p->x) != 0) {
         return 0;
     }
-    fe_store(b, &p->t);
-    if (sign == 1 && fe_is_zero(&p->t) != 0) {
-        return 0;
-    }
-    p->x = p->t;
-    if ((b[0] & 1u) == sign) { /* this is the x of A: take the other */
-        fe_small(&p->t, 0);
-        fe_sub(&p->x, &p->t, &p->x);
+    if ((b[0] & 1u) != (sign ^ is_negative)) { /* take the other x */
+        fe_small(v, 0);
+        fe_sub(&p->x, v, &p->x);
     }
     fe_small(&p->z, 1);
     fe_mul(&p->t, &p->x, &p->y);
     return 1;
+}
+
+/* Prepares the point p, with Z = 1, and doubles it; 0 if its order is small. The order
+ * divides 8 exactly if that of 2 p divides 4, and exactly these have x y = 0. */
+static int ge_begin(fe q[3], ge *p) {
+    ge_cache(q, p);
+    ge_double(p, 1);
+    return fe_is_zero(&p->t) == 0;
+}
+
+#define GE_TABLE 15 /* elements */
+
+/* The table of p, 3 p, 5 p, 7 p; p is used up. 0 if its order is small. */
+static int ge_table(fe table[GE_TABLE], ge *p) {
+    if (!ge_begin(table, p)) {
+        return 0;
+    }
+    ge_cache(table + 12, p); /* 2 p, until 7 p is known */
+    table[11] = p->z;
+    ge_add(p, table, 0, 1, 1);
+    for (unsigned i = 4;; i += 4) {
+        ge_cache(table + i, p);
+        if (i == 12) {
+            break;
+        }
+        table[i - 1] = p->z;
+        ge_add(p, table + 12, 0, 0, 1);
+    }
+    table[11] = p->z;
+    return 1;
+}
+
+/* One product of a sum: the odd multiples of a point, and its scalar, which is read from
+ * the left as signed odd digits with zeros between them [MOF]: as few as a wNAF has, and
+ * nothing to store. Positions count from the limb of 0 below the scalar: bit 0 is at 16.
+ */
+typedef struct {
+    const uint16_t *scalar; /* with that limb */
+    const fe *table;
+    uint16_t next;       /* first position that no digit covers yet */
+    uint16_t at;         /* position of the digit, below 16 if there is none left */
+    uint8_t half;        /* of the digit, whose size is 2 half + 1 < 2^(width-1) */
+    uint8_t is_negative; /* the digit */
+    uint8_t size;        /* elements of a point of the table: 3 if all have Z = 1, or 4 */
+    uint8_t unused;
+} ge_term;
+
+/* A window starts where bit i differs from the bit below. Its bits i .. i - width + 1 as
+ * a two's complement number plus the bit below them are its value; trailing zeros move
+ * the digit to the right. */
+static void ge_next(ge_term *t) {
+    unsigned width = 8u - t->size, i = sc_change(t->scalar, t->next);
+    uint32_t x;
+    t->at = (uint16_t)i;
+    if (i < 16) {
+        return;
+    }
+    x = sc_word(t->scalar, i) >> (31 - width);
+    t->is_negative = (uint8_t)(x >> width);
+    x = (x + 1) >> 1;
+    if (t->is_negative) {
+        x = (1u << width) - x;
+    }
+    i -= width;
+    t->next = (uint16_t)i;
+    for (i++; (x & 1) == 0; i++) {
+        x >>= 1;
+    }
+    t->at = (uint16_t)i;
+    t->half = (uint8_t)(x >> 1);
+}
+
+static B_NOINLINE void ge_set(ge_term *t, const uint16_t *scalar, unsigned limbs,
+                              const fe *table, unsigned size) {
+    t->scalar = scalar;
+    t->table = table;
+    t->size = (uint8_t)size;
+    t->next = (uint16_t)(16 * limbs + 15);
+    ge_next(t);
+}
+
+/* p = the sum of the terms, with one chain of doublings for all (Straus). */
+static B_NOINLINE void ge_combine(ge *p, ge_term *t, unsigned n) {
+    unsigned i = 16, left;
+    memset(p, 0, sizeof *p);
+    fe_small(&p->y, 1);
+    fe_small(&p->z, 1);
+    for (unsigned j = 0; j < n; j++) {
+        i = t[j].at > i ? t[j].at : i;
+    }
+    for (int is_first = 1;; is_first = 0) {
+        left = 0;
+        for (unsigned j = 0; j < n; j++) {
+            left += t[j].at == i;
+        }
+        if (!is_first) { /* 2 * 0 */
+            ge_double(p, left != 0);
+        }
+        for (ge_term *now = t; left != 0; now++) {
+            if (now->at == i) {
+                left--;
+                ge_add(p, now->table + now->half * now->size, now->is_negative,
+                       now->size == 3 || now->half == 0, left != 0);
+                ge_next(now);
+            }
+        }
+        if (--i < 16) {
+            break;
+        }
+    }
+}
+
+/* k = SHA-512(R, A, M) mod L. */
+static B_NOINLINE void ed25519_hash(uint16_t k[16], const uint8_t r[32],
+                                    const uint8_t key[32], const uint8_t *data,
+                                    size_t len) {
+    union {
+        sha512_ctx s;
+        uint16_t x[33];
+    } u;
+    uint8_t h[64];
+    sha512_init(&u.s);
+    sha512_update(&u.s, r, 32);
+    sha512_update(&u.s, key, 32);
+    sha512_update(&u.s, data, len);
+    sha512_final(&u.s, h);
+    sc_load(u.x, h, 32);
+    u.x[32] = 0;
+    sc_reduce(u.x);
+    memcpy(k, u.x, 32);
+}
+
+typedef struct {
+    ge_term t[3 + SC_HALVES];
+    ge p;
+    fe a[GE_TABLE];
+#if SC_HALVES
+    fe r[GE_TABLE];
+#else
+    fe r[3];
+#endif
+} ge_work;
+
+/* w->p = c (S B - R - k A); 0 if A or R is refused: not canonical or of small order. */
+static int ed25519_sum(ge_work *w, const uint8_t r[32], const uint8_t key[32],
+                       const sc_scalars *h) {
+#if SC_HALVES
+    if (!ge_load(&w->p, r, 1, w->a) || !ge_table(w->r, &w->p) ||
+        !ge_load(&w->p, key, 1u ^ h->is_minus, w->a) || !ge_table(w->a, &w->p)) {
+        return 0;
+    }
+    ge_set(&w->t[3], &h->zero_high, 8, ge_base_high, 3);
+#else
+    if (!ge_load(&w->p, r, 1, w->a) || !ge_begin(w->r, &w->p) ||
+        !ge_load(&w->p, key, 1, w->a) || !ge_table(w->a, &w->p)) {
+        return 0;
+    }
+#endif
+    ge_set(&w->t[0], &h->zero_k, 16, w->a, 4);
+    ge_set(&w->t[1], &h->zero_c, SC_T, w->r, 4);
+    ge_set(&w->t[2], &h->zero_s, SC_HALVES ? 9 : 16, ge_base, 3);
+    ge_combine(&w->p, w->t, 3 + SC_HALVES);
+    return 1;
+}
+
+/* Is c (S B - R - k A) = 0, and neither A nor R refused? c is 1, or odd and no multiple
+ * of L: as the order of every point divides 8 L, then it takes no point but 0 to 0, and c
+ * k may be reduced modulo 8 L. So the verdict is that of the equation itself, without a
+ * cofactor. It takes two comparisons, so that one skipped branch does not make it. */
+PICOSUIT_MUST_CHECK static B_NOINLINE int
+ed25519_check(const uint8_t r[32], const uint8_t key[32], const sc_scalars *h) {
+    int st = PICOSUIT_E_CRYPTO;
+    ge_work w;
+    uint32_t mask;
+    if (!ed25519_sum(&w, r, key, h)) {
+        return st;
+    }
+    fe_sub(&w.p.y, &w.p.y, &w.p.z);
+    mask = fe_is_zero(&w.p.x) & fe_is_zero(&w.p.y);
+    if (mask == 0xffffffff && fe_is_zero(&w.p.y) == mask) {
+        st = PICOSUIT_OK;
+    }
+    return st;
+}
+
+PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
+                                                         const uint8_t key[32],
+                                                         const uint8_t *data,
+                                                         size_t len) {
+    int st = PICOSUIT_E_CRYPTO;
+    sc_scalars h;
+    memset(&h, 0, sizeof h);
+    h.c[0] = 1;
+    sc_load(h.s, sig + 32, 16);
+    if (sc_is_reduced(h.s) == 0xffffffff) {
+        ed25519_hash(h.k, sig, key, data, len);
+#if SC_HALVES
+        sc_split(&h);
+#endif
+        st = ed25519_check(sig, key, &h);
+    }
+    return st;
 }
 
 #if PICOSUIT_ED25519_EXPANDED
@@ -2980,10 +3127,6 @@ static B_NOINLINE void ge_invert(fe *r, const fe *z) {
     fe_mul(r, r, &ge_scale);
     fe_mul(r, r, c);
 }
-#else
-#define ge_invert fe_invert
-#endif
-
 /* The canonical encoding [RFC8032 5.1.2]. */
 static void ge_store(uint8_t b[32], const ge *p) {
     fe t, inverse;
@@ -3005,209 +3148,6 @@ static uint32_t ge_is_small(ge *p) {
     return fe_is_zero(&p->x);
 }
 
-typedef struct {
-    fe table[4 * 4]; /* P, 3 P, 5 P, 7 P */
-    ge p;
-} ge_work;
-
-/* The table of the point p, which is used up; 0 if its order is small. Z of p is 1. The
- * order divides 8 exactly if that of 2 p divides 4, and exactly these have x y = 0. */
-static int ge_table(fe *table, ge *p) {
-    ge_cache(table, p);
-    ge_double(p, 1);
-    if (fe_is_zero(&p->t) != 0) {
-        return 0;
-    }
-    ge_cache(table + 12, p); /* 2 p, until 7 p is known */
-    ge_add(p, table, 0, 1, 1);
-    ge_cache(table + 4, p);
-    ge_add(p, table + 12, 0, 0, 1);
-    ge_cache(table + 8, p);
-    ge_add(p, table + 12, 0, 0, 1);
-    ge_cache(table + 12, p);
-    return 1;
-}
-
-/* p = p + digit P, from a table of points of 3 or 4 elements; the first of any has Z = 1.
- */
-static void ge_add_digit(ge *p, const fe *table, int32_t size, int32_t digit,
-                         int with_t) {
-    int32_t i = (digit < 0 ? -digit : digit) >> 1;
-    ge_add(p, table + size * i, digit < 0, size == 3 || i == 0, with_t);
-}
-
-/* w->p = s B + k P, with one chain of doublings for both (Straus). */
-static void ge_combine(ge_work *w, const uint8_t s[32], const uint8_t k[32]) {
-    sc_digits ds = {s, 253, -1, 0};
-    sc_digits dk = {k, 253, -1, 0};
-    fe_small(&w->p.x, 0);
-    fe_small(&w->p.y, 1);
-    fe_small(&w->p.z, 1);
-    for (int32_t i = 253; i >= 0; i--) {
-        int32_t a = sc_digit(&dk, i, 4);
-        int32_t b = sc_digit(&ds, i, 5);
-        ge_double(&w->p, a != 0 || b != 0);
-        if (a != 0) {
-            ge_add_digit(&w->p, w->table, 4, a, b != 0);
-        }
-        if (b != 0) {
-            ge_add_digit(&w->p, ge_base, 3, b, 0);
-        }
-    }
-}
-
-/* k = SHA-512(R, A, M) mod L. */
-static B_NOINLINE void ed25519_hash(uint8_t k[32], const uint8_t r[32],
-                                    const uint8_t key[32], const uint8_t *data,
-                                    size_t len) {
-    sha512_ctx s;
-    uint8_t h[64];
-    sha512_init(&s);
-    sha512_update(&s, r, 32);
-    sha512_update(&s, key, 32);
-    sha512_update(&s, data, len);
-    sha512_final(&s, h);
-    sc_reduce(k, h);
-}
-
-/* Is R the canonical encoding of S B - k A, and neither A nor R of small order? The
- * verdict takes two comparisons, so that one skipped branch does not make it. */
-PICOSUIT_MUST_CHECK static B_NOINLINE int
-ed25519_check(const uint8_t sig[64], const uint8_t key[32], const uint8_t k[32]) {
-    int st = PICOSUIT_E_CRYPTO;
-    ge_work w;
-    uint8_t r[32];
-    uint32_t mask;
-    if (!ge_load_negative(&w.p, key) || !ge_table(w.table, &w.p)) {
-        return st;
-    }
-    ge_combine(&w, sig + 32, k);
-    ge_store(r, &w.p);
-    mask = ct_equal(r, sig, 32) & ~ge_is_small(&w.p);
-    if (mask == 0xffffffff && ct_equal(r, sig, 32) == mask) {
-        st = PICOSUIT_OK;
-    }
-    return st;
-}
-
-#if SC_HALVES
-/* Of -A, -R, B, 2^128 B; SC_HALF bits or less. */
-typedef struct {
-    uint8_t s[4][20];
-} sc_halves;
-
-typedef struct {
-    ge_work a; /* its p is the sum */
-    fe r[4 * 4];
-} ge_halves;
-
-/* d, c, and the two halves of c S mod L; returns as sc_halve. */
-static B_NOINLINE int sc_split(sc_halves *h, const uint8_t s[32], const uint8_t k[32]) {
-    uint8_t c[32], d[32];
-    int sign = sc_halve(c, d, k);
-    if (sign == 0) {
-        return sign;
-    }
-    memcpy(h->s[0], d, sizeof h->s[0]);
-    memcpy(h->s[1], c, sizeof h->s[1]);
-    sc_mul(d, c, s);
-    memset(h->s[2], 0, 2 * sizeof h->s[2]);
-    memcpy(h->s[2], d, 16);
-    memcpy(h->s[3], d + 16, 16);
-    return sign;
-}
-
-/* g->a.p = sum of the four products; -A counts with the sign of minus. */
-static void ge_combine_halves(ge_halves *g, const sc_halves *h, int is_minus) {
-    sc_digits s[4];
-    int32_t n[4];
-    ge *p = &g->a.p;
-    for (unsigned j = 0; j < 4; j++) {
-        s[j].scalar = h->s[j];
-        s[j].next = SC_HALF + 1;
-        s[j].at = -1;
-        s[j].digit = 0;
-    }
-    fe_small(&p->x, 0);
-    fe_small(&p->y, 1);
-    fe_small(&p->z, 1);
-    for (int32_t i = SC_HALF + 1; i >= 0; i--) {
-        for (unsigned j = 0; j < 4; j++) {
-            n[j] = sc_digit(&s[j], i, j < 2 ? 4 : 5);
-        }
-        ge_double(p, (n[0] | n[1] | n[2] | n[3]) != 0);
-        if (n[0] != 0) {
-            ge_add_digit(p, g->a.table, 4, is_minus ? -n[0] : n[0],
-                         (n[1] | n[2] | n[3]) != 0);
-        }
-        if (n[1] != 0) {
-            ge_add_digit(p, g->r, 4, n[1], (n[2] | n[3]) != 0);
-        }
-        if (n[2] != 0) {
-            ge_add_digit(p, ge_base, 3, n[2], n[3] != 0);
-        }
-        if (n[3] != 0) {
-            ge_add_digit(p, ge_base_high, 3, n[3], 0);
-        }
-    }
-}
-
-/* The same verdict as ed25519_check: c (S B - k A - R) = 0 with an odd c. The order
- * of a point divides 8 L and c is not a multiple of L, so c takes no point but 0 to 0;
- * and c k may be reduced modulo 8 L. Canonical R: as ge_load_negative takes it. MORE if
- * there is no such c. */
-PICOSUIT_MUST_CHECK static B_NOINLINE int
-ed25519_check_halves(const uint8_t sig[64], const uint8_t key[32], const uint8_t k[32]) {
-    int st = PICOSUIT_E_CRYPTO, sign;
-    ge_halves g;
-    sc_halves h;
-    uint32_t mask;
-    sign = sc_split(&h, sig + 32, k);
-    if (sign == 0) {
-        return PICOSUIT_MORE;
-    }
-    if (!ge_load_negative(&g.a.p, sig) || !ge_table(g.r, &g.a.p) ||
-        !ge_load_negative(&g.a.p, key) || !ge_table(g.a.table, &g.a.p)) {
-        return st;
-    }
-    ge_combine_halves(&g, &h, sign < 0);
-    fe_sub(&g.a.p.y, &g.a.p.y, &g.a.p.z);
-    mask = fe_is_zero(&g.a.p.x) & fe_is_zero(&g.a.p.y);
-    if (mask == 0xffffffff && fe_is_zero(&g.a.p.y) == mask) {
-        st = PICOSUIT_OK;
-    }
-    return st;
-}
-
-PICOSUIT_MUST_CHECK static int
-ed25519_decide(const uint8_t sig[64], const uint8_t key[32], const uint8_t k[32]) {
-    int st = ed25519_check_halves(sig, key, k);
-    if (st == PICOSUIT_MORE) {
-        st = ed25519_check(sig, key, k);
-    }
-    return st;
-}
-#else
-PICOSUIT_MUST_CHECK static int
-ed25519_decide(const uint8_t sig[64], const uint8_t key[32], const uint8_t k[32]) {
-    return ed25519_check(sig, key, k);
-}
-#endif
-
-PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
-                                                         const uint8_t key[32],
-                                                         const uint8_t *data,
-                                                         size_t len) {
-    int st = PICOSUIT_E_CRYPTO;
-    uint8_t k[32];
-    if (sc_is_reduced(sig + 32) == 0xffffffff) {
-        ed25519_hash(k, sig, key, data, len);
-        st = ed25519_decide(sig, key, k);
-    }
-    return st;
-}
-
-#if PICOSUIT_ED25519_EXPANDED
 /* A comb of five teeth: the bits i, i + 51 .. i + 204 of a scalar make one digit, i = 50
  * .. 0, each after a doubling. Bits count as 1 or -1; so digits are odd, -31 .. 31, and a
  * table has an entry for each pair of them. Entry d, the digit 2 d + 1, is 2^204 P +-
@@ -3278,25 +3218,25 @@ static const fe ge_base_comb[16 * 3] = {
 /* An odd s < 2^255 is the sum of 2^i or -2^i, i = 0 .. 254: a plus for 254, and for i if
  * bit i + 1 of s is set. An even one, < 2^253, first gets the digit SC_ALL at 0 added,
  * and 1 is returned. */
-static int sc_sign(uint8_t out[32], const uint8_t s[32]) {
+static int sc_sign(uint16_t out[16], const uint16_t s[16]) {
     int is_even = 1 - (s[0] & 1);
     memcpy(out, s, 32);
     for (unsigned i = 0; is_even && i < 5 * SC_TOOTH; i += SC_TOOTH) {
-        uint32_t c = 1u << i % 8;
-        for (unsigned j = i / 8; c != 0; j++) {
+        uint32_t c = 1u << i % 16;
+        for (unsigned j = i / 16; c != 0; j++) {
             c += out[j];
-            out[j] = (uint8_t)c;
-            c >>= 8;
+            out[j] = (uint16_t)c;
+            c >>= 16;
         }
     }
-    out[31] |= 0x80;
+    out[15] |= 0x8000;
     return is_even;
 }
 
-static int32_t sc_column(const uint8_t s[32], unsigned i) {
+static int32_t sc_column(const uint16_t s[16], unsigned i) {
     int32_t d = 0;
     for (unsigned j = i + 4 * SC_TOOTH + 1; j <= 255 && j > i; j -= SC_TOOTH) {
-        d = 2 * d + (s[j / 8] >> j % 8 & 1);
+        d = 2 * d + (s[j / 16] >> j % 16 & 1);
     }
     return 2 * d - SC_ALL;
 }
@@ -3316,10 +3256,15 @@ static void ge_add_bytes(ge *p, const uint8_t *table, int32_t digit, int with_t)
     ge_add(p, entry, digit < 0, 1, with_t);
 }
 
+static void ge_add_comb(ge *p, int32_t digit, int with_t) {
+    ge_add(p, ge_base_comb + 3 * ((digit < 0 ? -digit : digit) >> 1), digit < 0, 1,
+           with_t);
+}
+
 /* p = s B - k A */
-static void ge_combine_combs(ge *p, const uint8_t s[32], const uint8_t k[32],
+static void ge_combine_combs(ge *p, const uint16_t s[16], const uint16_t k[16],
                              const uint8_t *table) {
-    uint8_t b[32], a[32];
+    uint16_t b[16], a[16];
     int is_b_more = sc_sign(b, s), is_a_more = sc_sign(a, k);
     fe_small(&p->x, 0);
     fe_small(&p->y, 1);
@@ -3327,7 +3272,7 @@ static void ge_combine_combs(ge *p, const uint8_t s[32], const uint8_t k[32],
     fe_small(&p->t, 0);
     for (unsigned i = SC_TOOTH; i-- > 0;) {
         ge_add_bytes(p, table, -sc_column(a, i), 1);
-        ge_add_digit(p, ge_base_comb, 3, sc_column(b, i), i == 0);
+        ge_add_comb(p, sc_column(b, i), i == 0);
         if (i > 0) {
             ge_double(p, 1);
         }
@@ -3336,21 +3281,23 @@ static void ge_combine_combs(ge *p, const uint8_t s[32], const uint8_t k[32],
         ge_add_bytes(p, table, SC_ALL, 1);
     }
     if (is_b_more) {
-        ge_add_digit(p, ge_base_comb, 3, -SC_ALL, 0);
+        ge_add_comb(p, -SC_ALL, 0);
     }
 }
 
 /* As ed25519_check; what that refuses in A, the maker of the table has refused. */
-PICOSUIT_MUST_CHECK static B_NOINLINE int
-ed25519_check_expanded(const uint8_t sig[64], const uint8_t *key, const uint8_t k[32]) {
+PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_check_expanded(const uint8_t r[32],
+                                                                 const uint8_t *key,
+                                                                 const uint16_t s[16],
+                                                                 const uint16_t k[16]) {
     int st = PICOSUIT_E_CRYPTO;
     ge p;
-    uint8_t r[32];
+    uint8_t b[32];
     uint32_t mask;
-    ge_combine_combs(&p, sig + 32, k, key + 32);
-    ge_store(r, &p);
-    mask = ct_equal(r, sig, 32) & ~ge_is_small(&p);
-    if (mask == 0xffffffff && ct_equal(r, sig, 32) == mask) {
+    ge_combine_combs(&p, s, k, key + 32);
+    ge_store(b, &p);
+    mask = ct_equal(b, r, 32) & ~ge_is_small(&p);
+    if (mask == 0xffffffff && ct_equal(b, r, 32) == mask) {
         st = PICOSUIT_OK;
     }
     return st;
@@ -3361,10 +3308,11 @@ PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify_expanded(const uint8_t 
                                                                   const uint8_t *data,
                                                                   size_t len) {
     int st = PICOSUIT_E_CRYPTO;
-    uint8_t k[32];
-    if (sc_is_reduced(sig + 32) == 0xffffffff) {
+    uint16_t s[16], k[16];
+    sc_load(s, sig + 32, 16);
+    if (sc_is_reduced(s) == 0xffffffff) {
         ed25519_hash(k, sig, key, data, len);
-        st = ed25519_check_expanded(sig, key, k);
+        st = ed25519_check_expanded(sig, key, s, k);
     }
     return st;
 }

@@ -8,60 +8,99 @@
 
 #include "test.h"
 
+static void ed25519_bytes(uint8_t *out, const uint16_t *limbs, unsigned n) {
+    for (unsigned i = 0; i < n; i++) {
+        out[2 * i] = (uint8_t)limbs[i];
+        out[2 * i + 1] = (uint8_t)(limbs[i] >> 8);
+    }
+}
+
+/* r = x mod L */
+static void ed25519_reduce(uint16_t r[16], const uint8_t x[64]) {
+    uint16_t wide[33];
+    sc_load(wide, x, 32);
+    wide[32] = 0;
+    sc_reduce(wide);
+    memcpy(r, wide, 32);
+}
+
 static void ed25519_scalars(void) {
     vec v;
     uint8_t out[32];
+    uint16_t r[16];
     for (vec_open(&v, "crypto/scalar.txt"); vec_next(&v);) {
         const uint8_t *x = vec_hex(&v, "x", NULL);
         TEST(vec_name(&v, "test_ed25519_scalar_"));
-        sc_reduce(out, x);
+        ed25519_reduce(r, x);
+        EXPECT(sc_is_reduced(r) == 0xffffffff);
+        ed25519_bytes(out, r, 16);
         EXPECT_MEM(out, vec_hex(&v, "reduced", NULL), 32);
-        EXPECT(sc_is_reduced(x) == (vec_int(&v, "below") ? 0xffffffff : 0));
-        EXPECT(sc_is_reduced(out) == 0xffffffff);
+        sc_load(r, x, 16);
+        EXPECT(sc_is_reduced(r) == (vec_int(&v, "below") ? 0xffffffff : 0));
     }
 }
 
 /* The digits of a scalar add up to it again; they are odd, small enough and far enough
  * apart. The sum is kept modulo 2^256 in bytes. */
-static void ed25519_digits_of(const uint8_t s[32], int32_t width) {
-    sc_digits d = {s, 253, -1, 0};
+static void ed25519_digits_of(const uint8_t s[32], unsigned size) {
+    ge_term t;
+    uint16_t scalar[17] = {0};
     uint8_t sum[32] = {0};
-    int32_t last = 1000;
-    for (int32_t i = 253; i >= 0; i--) {
-        int32_t digit = sc_digit(&d, i, width), c = digit;
+    unsigned last = 1000, width = 8 - size;
+    sc_load(scalar + 1, s, 16);
+    ge_set(&t, scalar, 16, NULL, size);
+    for (unsigned i = 16 + 255; i >= 16; i--) {
+        int32_t digit = 0, c;
+        if (t.at == i) {
+            digit = t.is_negative ? -1 - 2 * t.half : 1 + 2 * t.half;
+            EXPECT(t.half < 1u << (width - 2));
+            EXPECT(i + width <= last + width && t.next + 1u <= i && t.next + width >= i);
+            last = t.next;
+            ge_next(&t);
+            EXPECT(t.at <= last);
+        }
+        c = digit;
         for (unsigned j = 0; j < 32; j++) { /* sum = 2 sum + digit */
             c += 2 * sum[j];
             sum[j] = (uint8_t)(c & 0xff);
             c = c < 0 ? -1 : c / 256;
         }
-        if (digit != 0) {
-            EXPECT((digit & 1) == 1 && digit < 1 << (width - 1) &&
-                   -digit < 1 << (width - 1));
-            EXPECT(i < last);
-            last = i;
-        }
     }
+    EXPECT(t.at < 16);
     EXPECT_MEM(sum, s, 32);
 }
 
 static void ed25519_digits(void) {
     vec v;
     uint8_t s[32];
-    for (int32_t width = 4; width <= 5; width++) {
-        TEST(width == 4 ? "test_ed25519_digits_4" : "test_ed25519_digits_5");
+    for (unsigned size = 3; size <= 4; size++) {
+        TEST(size == 4 ? "test_ed25519_digits_4" : "test_ed25519_digits_5");
         for (vec_open(&v, "crypto/scalar.txt"); vec_next(&v);) {
-            ed25519_digits_of(vec_hex(&v, "reduced", NULL), width);
+            ed25519_digits_of(vec_hex(&v, "reduced", NULL), size);
         }
         for (unsigned i = 0; i < 4096; i++) { /* all short ones, at both ends */
             memset(s, 0, sizeof s);
             s[0] = (uint8_t)i;
             s[1] = (uint8_t)(i >> 8);
-            ed25519_digits_of(s, width);
+            ed25519_digits_of(s, size);
             s[31] = (uint8_t)(i >> 7);
             s[30] = (uint8_t)(i << 1);
-            ed25519_digits_of(s, width);
+            ed25519_digits_of(s, size);
         }
     }
+}
+
+/* The canonical encoding [RFC8032 5.1.2]. */
+static void ed25519_encode(uint8_t b[32], const ge *p) {
+    fe t, inverse;
+    unsigned sign;
+    fe_invert(&inverse, &p->z);
+    fe_mul(&t, &p->x, &inverse);
+    fe_store(b, &t);
+    sign = b[0] & 1u;
+    fe_mul(&t, &p->y, &inverse);
+    fe_store(b, &t);
+    b[31] = (uint8_t)(b[31] | sign << 7);
 }
 
 /* Canonical encodings of points, and of points only; small orders known as such. No right
@@ -70,30 +109,34 @@ static void ed25519_points(void) {
     vec v;
     for (vec_open(&v, "crypto/ed25519_point.txt"); vec_next(&v);) {
         ge p, q;
-        fe table[4 * 4];
+        fe table[GE_TABLE];
         uint8_t out[32], key[32];
-        int is_good = vec_has(&v, "x");
+        int is_good = vec_has(&v, "x"), is_small;
         memcpy(key, vec_hex(&v, "key", NULL), 32);
         TEST(vec_name(&v, is_good ? "test_ed25519_point_" : "refuse_ed25519_point_"));
-        EXPECT_INT(ge_load_negative(&p, key), is_good);
+        EXPECT_INT(ge_load(&p, key, 1, table), is_good);
+        EXPECT_INT(ge_load(&q, key, 0, table), is_good);
         if (!is_good) {
             continue;
         }
+        is_small = (int)vec_int(&v, "small");
+        ed25519_encode(out, &q);
+        EXPECT_MEM(out, key, 32);
         fe_store(out, &p.x);
         EXPECT_MEM(out, vec_hex(&v, "x", NULL), 32);
         fe_store(out, &p.y);
         EXPECT_MEM(out, vec_hex(&v, "y", NULL), 32);
-        ge_store(out, &p); /* -A has the other sign, unless x = 0 */
+        ed25519_encode(out, &p); /* -A has the other sign, unless x = 0 */
         key[31] = (uint8_t)(key[31] ^ (fe_is_zero(&p.x) ? 0 : 0x80));
         EXPECT_MEM(out, key, 32);
         q = p;
-        EXPECT(ge_table(table, &q) == (vec_int(&v, "small") ? 0 : 1));
+        EXPECT_INT(ge_begin(table, &q), !is_small);
         q = p;
-        EXPECT(ge_is_small(&q) == (vec_int(&v, "small") ? 0xffffffff : 0));
+        EXPECT_INT(ge_table(table, &q), !is_small);
         ge_double(&p, 0);
         ge_double(&p, 0);
         ge_double(&p, 0);
-        EXPECT(fe_is_zero(&p.x) == (vec_int(&v, "small") ? 0xffffffff : 0));
+        EXPECT(fe_is_zero(&p.x) == (is_small ? 0xffffffff : 0));
     }
 }
 
@@ -160,60 +203,147 @@ static void ed25519_refuse(const uint8_t *sig, const uint8_t *key, const uint8_t
     guard_free(k);
 }
 
-#if SC_HALVES
-static void ed25519_random(uint8_t out[32], uint32_t *state) {
+/* -- twins: the core's way to a verdict, the classic one, and what must come out -- */
+
+static void ed25519_random(uint16_t r[16], uint32_t *state) {
     uint8_t wide[64];
     for (unsigned i = 0; i < 64; i++) {
         *state = *state * 1664525 + 1013904223;
         wide[i] = (uint8_t)(*state >> 24);
     }
-    sc_reduce(out, wide);
+    ed25519_reduce(r, wide);
 }
 
-/* -s B + n T, T of order 8. */
-static void ed25519_torsion(uint8_t out[32], const uint8_t s[32], unsigned n) {
+/* r = a b + c mod L */
+static void ed25519_multiply_add(uint16_t r[16], const uint16_t a[16],
+                                 const uint16_t b[16], const uint16_t c[16]) {
+    uint16_t x[33] = {0};
+    memcpy(x, c, 32);
+    for (unsigned i = 0; i < 16; i++) {
+        uint32_t carry = sc_row(x + i, b, 16, a[i]);
+        for (unsigned j = i + 16; carry != 0; j++) {
+            carry += x[j];
+            x[j] = (uint16_t)carry;
+            carry >>= 16;
+        }
+    }
+    sc_reduce(x);
+    memcpy(r, x, 32);
+}
+
+/* p = s B - k A, A in w->a, both scalars whole. */
+static void ed25519_whole(ge_work *w, const uint16_t s[16], const uint16_t k[16]) {
+    uint16_t a[17] = {0}, b[17] = {0};
+    memcpy(a + 1, k, 32);
+    memcpy(b + 1, s, 32);
+    ge_set(&w->t[0], a, 16, w->a, 4);
+    ge_set(&w->t[1], b, 16, ge_base, 3);
+    ge_combine(&w->p, w->t, 2);
+}
+
+/* The classic verdict: is R, byte for byte, what S B - k A encodes to? */
+static int ed25519_classic(const uint8_t r[32], const uint8_t key[32],
+                           const uint16_t s[16], const uint16_t k[16]) {
+    ge_work w;
+    uint8_t b[32];
+    if (!ge_load(&w.p, key, 1, w.a) || !ge_table(w.a, &w.p)) {
+        return PICOSUIT_E_CRYPTO;
+    }
+    ed25519_whole(&w, s, k);
+    ed25519_encode(b, &w.p);
+    for (unsigned i = 0; i < 3; i++) {
+        ge_double(&w.p, 0);
+    }
+    return memcmp(b, r, 32) == 0 && fe_is_zero(&w.p.x) == 0 ? PICOSUIT_OK
+                                                            : PICOSUIT_E_CRYPTO;
+}
+
+/* As ed25519_verify does it, for a hash that is given; with c = 1 if is_whole. */
+static int ed25519_core(const uint8_t *r, const uint8_t *key, const uint16_t s[16],
+                        const uint16_t k[16], int is_whole) {
+    sc_scalars h;
+    memset(&h, 0, sizeof h);
+    h.c[0] = 1;
+    memcpy(h.k, k, sizeof h.k);
+    memcpy(h.s, s, sizeof h.s);
+#if SC_HALVES
+    if (is_whole) {
+        sc_upper(&h);
+    } else {
+        sc_split(&h);
+    }
+#endif
+    (void)is_whole;
+    return ed25519_check(r, key, &h);
+}
+
+/* s B + n T, T of order 8. */
+static void ed25519_torsion(uint8_t out[32], const uint16_t s[16], unsigned n) {
     static const uint8_t order_8[32] = {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f,
                                         0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
                                         0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6,
                                         0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a};
-    static const uint8_t zero[32] = {0};
+    static const uint16_t zero[16] = {0};
     ge_work w;
     ge p;
-    fe t[4];
-    EXPECT_INT(ge_load_negative(&p, order_8), 1);
+    fe t[3];
+    EXPECT_INT(ge_load(&p, order_8, 0, w.a), 1);
     ge_cache(t, &p);
-    memset(&w, 0, sizeof w);
-    ge_combine(&w, s, zero);
-    ge_store(out, &w.p);
-    EXPECT_INT(ge_load_negative(&p, out), 1);
+    ed25519_whole(&w, s, zero);
+    ed25519_encode(out, &w.p);
+    EXPECT_INT(ge_load(&p, out, 0, w.a), 1);
     for (unsigned i = 0; i < n; i++) {
-        ge_add(&p, t, 0, 0, 1);
+        ge_add(&p, t, 0, 1, 1);
     }
-    ge_store(out, &p);
+    ed25519_encode(out, &p);
 }
 
-static const uint8_t ed25519_minus_one[32] = {
-    0xec, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-    0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
-    0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+static const uint16_t ed25519_minus_one[16] = {
+    0xd3ec, 0x5cf5, 0x631a, 0x5812, 0x9cd6, 0xa2f7, 0xf9de, 0x14de,
+    0,      0,      0,      0,      0,      0,      0,      0x1000};
+static const uint16_t ed25519_nought[16] = {0};
 
 /* One k in four is a byte times a power of 256, or its negative: vectors of unusual
  * lengths. */
-static void ed25519_pick(uint8_t k[32], unsigned i, uint32_t *state) {
+static void ed25519_pick(uint16_t k[16], unsigned i, uint32_t *state) {
     uint8_t x[64] = {0};
     ed25519_random(k, state);
     if (i % 4 == 1) {
         x[i / 8 % 32] = (uint8_t)(*state >> 16);
-        sc_reduce(k, x);
+        ed25519_reduce(k, x);
         if (i & 4) {
-            sc_mul(k, k, ed25519_minus_one);
+            ed25519_multiply_add(k, k, ed25519_minus_one, ed25519_nought);
         }
     }
 }
 
-/* Keys and R with parts of small order: half-size scalars and the equation itself give
- * one verdict. `make test-core SUITES=ed25519 ED25519_TWINS=100000` tries as many. It is
- * known, too: S B = R + k A + (m + k n) T. */
+#if SC_HALVES
+/* c is odd, and c k = d modulo 8 L: modulo L and modulo 8. Returns 0 if there is no c. */
+static int ed25519_halves_of(const uint16_t k[16]) {
+    sc_scalars h;
+    uint16_t c[16] = {0}, d[16], sum;
+    memset(&h, 0, sizeof h);
+    memcpy(h.k, k, sizeof h.k);
+    if (!sc_halve(&h)) {
+        return 0;
+    }
+    EXPECT((h.c[0] & 1) == 1 && (h.c[SC_T - 1] >> 15) == 0);
+    memcpy(c, h.c, sizeof h.c);
+    EXPECT(c[9] == 0 && memcmp(h.k + 8, ed25519_nought, 16) == 0);
+    ed25519_multiply_add(d, c, k, ed25519_nought);
+    if (h.is_minus) {
+        ed25519_multiply_add(d, d, ed25519_minus_one, ed25519_nought);
+    }
+    EXPECT_MEM((const uint8_t *)d, (const uint8_t *)h.k, 32);
+    sum = (uint16_t)(c[0] * k[0] + (h.is_minus ? h.k[0] : 0u - h.k[0]));
+    EXPECT_INT(sum % 8, 0);
+    return 1;
+}
+#endif
+
+/* Keys and R with parts of small order: half-size scalars, whole ones, and the classic
+ * way give one verdict, and it is known: S B = R + k A + (m + k n) T. `make test-core
+ * SUITES=ed25519 ED25519_TWINS=100000` tries as many. */
 static void ed25519_twins(void) {
     const char *asked = getenv("ED25519_TWINS");
     unsigned many = asked != NULL ? (unsigned)atoi(asked) : 400;
@@ -221,40 +351,31 @@ static void ed25519_twins(void) {
     uint32_t state = 7;
     TEST("test_ed25519_halves_as_whole");
     for (unsigned i = 0; i < many; i++) {
-        uint8_t a[32], r[32], k[32], sig[64], key[32], wide[64] = {0};
+        uint8_t r[32], key[32];
+        uint16_t a[16], b[16], k[16], s[16];
         unsigned m = i % 3 == 0 ? 0 : state >> 13 & 7, n = state >> 20 & 7;
-        uint32_t c = 0;
         int st;
         ed25519_random(a, &state);
-        ed25519_random(r, &state);
+        ed25519_random(b, &state);
         ed25519_pick(k, i, &state);
         ed25519_torsion(key, a, n);
-        ed25519_torsion(sig, r, m);
-        sc_mul(wide, k, a);
-        for (unsigned j = 0; j < 32; j++) {
-            c += (uint32_t)wide[j] + r[j];
-            wide[j] = (uint8_t)c;
-            c >>= 8;
-        }
-        sc_reduce(r, wide);
-        sc_mul(sig + 32, r, ed25519_minus_one);
+        ed25519_torsion(r, b, m);
+        ed25519_multiply_add(s, k, a, b);
         if (i % 16 == 15) {
-            sig[state >> 26] = (uint8_t)(sig[state >> 26] ^ 1u << (state >> 9 & 7));
-            if (sc_is_reduced(sig + 32) == 0) {
-                continue;
-            }
+            r[state >> 27] = (uint8_t)(r[state >> 27] ^ 1u << (state >> 9 & 7));
+        } else if (i % 16 == 7) {
+            s[state >> 29] = (uint16_t)(s[state >> 29] ^ 1u << (state >> 9 & 15));
         }
-        st = ed25519_check_halves(sig, key, k);
-        if (st == PICOSUIT_MORE) {
-            whole++;
-            st = ed25519_check(sig, key, k);
-        }
-        EXPECT_INT(ed25519_check(sig, key, k), st);
-        if (i % 16 != 15) {
-            EXPECT_INT(ed25519_check(sig, key, k),
-                       (m + k[0] * n) % 8 == 0 ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
+        st = ed25519_core(r, key, s, k, 0);
+        EXPECT_INT(ed25519_core(r, key, s, k, 1), st);
+        EXPECT_INT(ed25519_classic(r, key, s, k), st);
+        if (i % 8 != 7) {
+            EXPECT_INT(st, (m + k[0] * n) % 8 == 0 ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
         }
         good += st == PICOSUIT_OK;
+#if SC_HALVES
+        whole += !ed25519_halves_of(k);
+#endif
     }
     CHECK("test_ed25519_halves_are_used", good > many / 10 && whole < many / 10);
     if (asked != NULL) {
@@ -262,7 +383,6 @@ static void ed25519_twins(void) {
                whole);
     }
 }
-#endif
 
 void suite_ed25519(void) {
     vec v;
@@ -271,9 +391,7 @@ void suite_ed25519(void) {
     ed25519_digits();
     ed25519_points();
     ed25519_base();
-#if SC_HALVES
     ed25519_twins();
-#endif
     for (vec_open(&v, "crypto/ed25519.txt"); vec_next(&v);) {
         size_t len;
         const uint8_t *data = vec_hex(&v, "data", &len);

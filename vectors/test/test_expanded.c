@@ -67,16 +67,14 @@ static int expanded_make(uint8_t blob[PICOSUIT_EXPANDED_LEN], const uint8_t key[
     expanded_point tooth[5], entry[16];
     ge p, q;
     fe t;
-    if (!ge_load_negative(&p, key)) {
+    fe spare[3];
+    if (!ge_load(&p, key, 0, spare)) {
         return 0;
     }
     q = p;
     if (ge_is_small(&q) != 0) {
         return 0;
     }
-    fe_small(&t, 0);
-    fe_sub(&p.x, &t, &p.x);
-    fe_sub(&p.t, &t, &p.t);
     for (unsigned j = 0; j < 5; j++) {
         fe_invert(&t, &p.z);
         fe_mul(&tooth[j].x, &p.x, &t);
@@ -192,6 +190,12 @@ static uint32_t expanded_random(void) {
     return expanded_state >> 8;
 }
 
+static void expanded_reduce(uint8_t out[32], const uint8_t x[64]) {
+    uint16_t r[16];
+    ed25519_reduce(r, x);
+    ed25519_bytes(out, r, 16);
+}
+
 /* One scalar in three is at an end of the range or has few bits. */
 static void expanded_scalar(uint8_t out[32]) {
     uint8_t wide[64] = {0};
@@ -217,7 +221,7 @@ static void expanded_scalar(uint8_t out[32]) {
             wide[i] = (uint8_t)expanded_random();
         }
     }
-    sc_reduce(out, wide);
+    expanded_reduce(out, wide);
 }
 
 /* out = a b + c mod L */
@@ -233,36 +237,14 @@ static void expanded_multiply(uint8_t out[32], const uint8_t a[32], const uint8_
             carry >>= 8;
         }
     }
-    sc_reduce(out, z);
+    expanded_reduce(out, z);
 }
 
 /* The encoding of s B + n T, T of order 8. */
 static void expanded_encode(uint8_t out[32], const uint8_t s[32], unsigned n) {
-    static const uint8_t order_8[32] = {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f,
-                                        0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-                                        0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6,
-                                        0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a};
-    static const uint8_t zero[32] = {0};
-    expanded_point p, t;
-    ge_work w;
-    ge q;
-    fe k;
-    memset(&w, 0, sizeof w);
-    ge_combine(&w, s, zero);
-    fe_invert(&k, &w.p.z);
-    fe_mul(&p.x, &w.p.x, &k);
-    fe_mul(&p.y, &w.p.y, &k);
-    EXPECT_INT(ge_load_negative(&q, order_8), 1);
-    t.x = q.x;
-    t.y = q.y;
-    while (n-- > 0) {
-        expanded_add(&p, &p, &t, 1); /* q is -T */
-    }
-    memset(&q, 0, sizeof q);
-    q.x = p.x;
-    q.y = p.y;
-    fe_small(&q.z, 1);
-    ge_store(out, &q);
+    uint16_t limbs[16];
+    sc_load(limbs, s, 16);
+    ed25519_torsion(out, limbs, n);
 }
 
 static int expanded_is_zero(const uint8_t s[32]) {
@@ -278,6 +260,7 @@ static unsigned expanded_sign(const uint8_t *blob, const uint8_t a[32], unsigned
                                           0,    0,    0,    0,    0,    0,    0,    0,
                                           0,    0,    0,    0,    0,    0,    0,    0x10};
     uint8_t k[32], r[32], sig[64];
+    uint16_t limbs[2][16]; /* S and k */
     unsigned m = expanded_random() % 3 == 0 ? expanded_random() % 8 : 0;
     int is_good;
     expanded_scalar(k);
@@ -290,12 +273,16 @@ static unsigned expanded_sign(const uint8_t *blob, const uint8_t a[32], unsigned
     }
     expanded_encode(sig, r, m);
     is_good = (m + k[0] * n) % 8 == 0 && !expanded_is_zero(r);
-    EXPECT_INT(ed25519_check(sig, blob, k), is_good ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
-    EXPECT_INT(ed25519_check_expanded(sig, blob, k),
-               is_good ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
-    sig[expanded_random() % 64] ^= (uint8_t)(1u << expanded_random() % 8);
-    if (sc_is_reduced(sig + 32) != 0) {
-        EXPECT_INT(ed25519_check_expanded(sig, blob, k), ed25519_check(sig, blob, k));
+    for (unsigned i = 0; i < 2; i++) {
+        int st;
+        sc_load(limbs[0], sig + 32, 16);
+        sc_load(limbs[1], k, 16);
+        if (sc_is_reduced(limbs[0]) != 0) {
+            st = ed25519_core(sig, blob, limbs[0], limbs[1], 0);
+            EXPECT(i == 1 || st == (is_good ? PICOSUIT_OK : PICOSUIT_E_CRYPTO));
+            EXPECT_INT(ed25519_check_expanded(sig, blob, limbs[0], limbs[1]), st);
+        }
+        sig[expanded_random() % 64] ^= (uint8_t)(1u << expanded_random() % 8);
     }
     return is_good ? 1 : 0;
 }
@@ -332,7 +319,8 @@ static const char *const expanded_signed[] = {"crypto/ed25519.txt", "150_bytes"}
  * Entries that it does not need, it does not need. */
 static void expanded_wrong_table(void) {
     vec v;
-    uint8_t good[PICOSUIT_EXPANDED_LEN], k[32], a[32];
+    uint8_t good[PICOSUIT_EXPANDED_LEN];
+    uint16_t k[16], a[16];
     const uint8_t *sig, *data;
     uint32_t used = 0;
     size_t len;
