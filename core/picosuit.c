@@ -1716,19 +1716,19 @@ static void fe_fold(fe *r, const uint16_t z[16], uint32_t c) {
  * that it can compute with. What helps: MULS, moves, loads and UXTH leave the carry
  * alone. So products of 16 by 16 bits whose places differ by 32 bits make a row that one
  * chain of ADCS adds; rows at odd places (16 bits higher) are gathered apart and shifted
- * once. A product of 128 bits takes 64 such products; one of 256 bits takes three of
- * those (Karatsuba), a square likewise. Arguments may be any number below 2^256; results
+ * once. A product of 64 bits takes 16 such products; one of 128 bits three of those, and
+ * one of 256 bits three of these (Karatsuba), a square likewise. Arguments may be any number below 2^256; results
  * keep bound A. No branch and no address depends on data.
  *
  * The frame of fe_mul and fe_sq, which fe_close ends, in bytes from sp:
- *    0  scratch of the 128-bit product
- *   52  low product, 84 high product: together the 16 words of the result
- *  116  product of the differences
- *  148  address of r, 152 of a, 156 of b, later the sign of the product at 116 */
+ *    0  scratch: differences, squares of 64 bits
+ *   32  low product, 64 high product: together the 16 words of the result
+ *   96  product of the differences
+ *  128  address of r, 132 of a, 136 of b, later the sign of the product at 96 */
 #define FE_ENTER                                                                         \
     ".syntax unified\n"                                                                  \
     "push {r4, r5, r6, r7, lr}; mov r4, r8; mov r5, r9; mov r6, r10; mov r7, r11\n"      \
-    "push {r4, r5, r6, r7}; push {r0, r1, r2}; sub sp, #148\n"
+    "push {r4, r5, r6, r7}; push {r0, r1, r2}; sub sp, #128\n"
 
 /* |low - high| of the four-word halves at r1 to r5!; r7 = all ones if negative. */
 #define FE_DIFF                                                                          \
@@ -1740,136 +1740,123 @@ static void fe_fold(fe *r, const uint16_t z[16], uint32_t c) {
 
 #define FE_ADD_AT(op, w, at) "ldr r5, [" at "]; " op " " w ", r5\n"
 #define FE_SIGNED_AT(op, w, at) "ldr r5, [" at "]; eors r5, r7; " op " " w ", r5\n"
-#define FE_CARRY_TO_R6 "movs r5, #0; adcs r6, r5\n"
 
 /* r2 + 38 * r4 + r3 -> r3, above it r2; r6 = 0, r7 = 38. 38 * 2^16 + r2 < 2^22. */
 #define FE_TIMES_38                                                                      \
     "lsrs r5, r4, #16; muls r5, r7; uxth r4, r4; muls r4, r7; adds r4, r2\n"             \
     "lsrs r2, r5, #16; lsls r5, r5, #16; adds r3, r4; adcs r2, r6; adds r3, r5\n"        \
     "adcs r2, r6\n"
-#define FE_WORD_38 "ldr r4, [r0, #32]; ldm r0!, {r3}\n" FE_TIMES_38 "stm r1!, {r3}\n"
+#define FE_WORD_38(above) above "; ldm r0!, {r3}\n" FE_TIMES_38 "stm r1!, {r3}\n"
 
-/* With l, h, m the products at 52, 84, 116 and w = l[4..7] + h[0..3]: the words of the
+/* With l, h, m the products at 32, 64, 96 and w = l[4..7] + h[0..3]: the words of the
  * product are l[0..3], w + l[0..3] + m[0..3], w + h[4..7] + m[4..7], h[4..7], where m has
  * its sign. Then 2^256 = 38; the top word is known but for the carry into it, so what is
  * above bit 255 goes in at the bottom at once, as in fe_add. */
 FE_NAKED static void fe_close(void) {
     __asm__(".syntax unified\n"
-            "add r0, sp, #68; ldm r0!, {r1, r2, r3, r4}\n" /* w, its carry in r6 */
-            FE_ADD_AT("adds", "r1", "r0") FE_ADD_AT("adcs", "r2", "r0, #4")
-            FE_ADD_AT("adcs", "r3", "r0, #8") FE_ADD_AT("adcs", "r4", "r0, #12")
-            "movs r6, #0; adcs r6, r6; mov r9, r6; stm r0!, {r1, r2, r3, r4}\n"
-            FE_ADD_AT("adds", "r1", "sp, #52") FE_ADD_AT("adcs", "r2", "sp, #56")
-            FE_ADD_AT("adcs", "r3", "sp, #60") FE_ADD_AT("adcs", "r4", "sp, #64")
-            FE_CARRY_TO_R6
-            "ldr r7, [sp, #156]; lsrs r5, r7, #1\n" /* carry 1 if -m */
-            FE_SIGNED_AT("adcs", "r1", "sp, #116") FE_SIGNED_AT("adcs", "r2", "sp, #120")
-            FE_SIGNED_AT("adcs", "r3", "sp, #124") FE_SIGNED_AT("adcs", "r4", "sp, #128")
-            FE_CARRY_TO_R6
-            "str r1, [sp, #68]; str r2, [sp, #72]; str r3, [sp, #76]; str r4, [sp, #80]\n"
-            "subs r0, #16; ldm r0!, {r1, r2, r3, r4}\n"
-            "movs r5, #0; adds r1, r6; adcs r2, r5; adcs r3, r5; adcs r4, r5\n"
+            "add r0, sp, #48; ldm r0!, {r1, r2, r3, r4}; ldm r0!, {r5, r6, r7}\n"
+            "adds r1, r5; adcs r2, r6; adcs r3, r7; ldm r0!, {r5}; adcs r4, r5\n" /* w */
+            "movs r6, #0; adcs r6, r6; mov lr, r6\n" /* its carry, twice */
+            "mov r8, r1; mov r9, r2; mov r10, r3; mov r11, r4\n"
+            FE_ADD_AT("adds", "r1", "sp, #32") FE_ADD_AT("adcs", "r2", "sp, #36")
+            FE_ADD_AT("adcs", "r3", "sp, #40") FE_ADD_AT("adcs", "r4", "sp, #44")
             "movs r6, #0; adcs r6, r6\n"
-            FE_ADD_AT("adds", "r1", "r0") FE_ADD_AT("adcs", "r2", "r0, #4")
-            FE_ADD_AT("adcs", "r3", "r0, #8") FE_ADD_AT("adcs", "r4", "r0, #12")
-            FE_CARRY_TO_R6
-            "ldr r5, [sp, #132]; eors r5, r7; adds r1, r5\n"
-            FE_SIGNED_AT("adcs", "r2", "sp, #136") FE_SIGNED_AT("adcs", "r3", "sp, #140")
-            FE_SIGNED_AT("adcs", "r4", "sp, #144")
-            FE_CARRY_TO_R6
-            "mov r5, r9; adds r6, r5; adds r6, r7\n" /* -1 .. 4 */
-            "subs r0, #16; stm r0!, {r1, r2, r3, r4}; ldm r0!, {r1, r2, r3, r4}\n"
-            "asrs r5, r6, #31; adds r1, r6; adcs r2, r5; adcs r3, r5; adcs r4, r5\n"
+            "ldr r7, [sp, #136]; lsrs r5, r7, #1\n" /* 1 if -m */
+            FE_SIGNED_AT("adcs", "r1", "sp, #96") FE_SIGNED_AT("adcs", "r2", "sp, #100")
+            FE_SIGNED_AT("adcs", "r3", "sp, #104") FE_SIGNED_AT("adcs", "r4", "sp, #108")
+            "movs r5, #0; adcs r5, r5\n" /* two carries, in r6 and r5 */
+            "str r1, [sp, #48]; str r2, [sp, #52]; str r3, [sp, #56]; str r4, [sp, #60]\n"
+            "mov r1, r8; mov r2, r9; mov r3, r10; mov r4, r11; lsrs r6, r6, #1\n"
+            "ldm r0!, {r6}; adcs r1, r6; ldm r0!, {r6}; adcs r2, r6\n"
+            "ldm r0!, {r6}; adcs r3, r6; ldm r0!, {r6}; adcs r4, r6\n"
+            "movs r6, #0; adcs r6, r6; lsrs r5, r5, #1\n"
+            FE_SIGNED_AT("adcs", "r1", "sp, #112") FE_SIGNED_AT("adcs", "r2", "sp, #116")
+            FE_SIGNED_AT("adcs", "r3", "sp, #120") FE_SIGNED_AT("adcs", "r4", "sp, #124")
+            "mov r5, lr; adcs r6, r5; adds r6, r7\n" /* -1 .. 3 */
+            "mov r8, r1; mov r9, r2; mov r10, r3; mov r11, r4\n"
+            "subs r0, #16; ldm r0!, {r1, r2, r3, r4}; asrs r5, r6, #31\n"
+            "adds r1, r6; adcs r2, r5; adcs r3, r5; adcs r4, r5\n"
             "subs r0, #16; stm r0!, {r1, r2, r3}\n"
-            "movs r6, #0; movs r7, #38; movs r2, #0; ldr r3, [sp, #80]\n"
+            "movs r6, #0; movs r7, #38; movs r2, #0; ldr r3, [sp, #60]\n"
             FE_TIMES_38
-            "lsls r3, r3, #1; adcs r2, r2; lsrs r3, r3, #1; mov r8, r3\n"
-            "movs r3, #19; muls r2, r3; add r0, sp, #52; ldr r1, [sp, #148]\n"
-            FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38 FE_WORD_38
-            "mov r3, r8; adds r3, r2; str r3, [r1]\n"
-            "add sp, #160; pop {r4, r5, r6, r7}; mov r8, r4; mov r9, r5; mov r10, r6\n"
+            "lsls r3, r3, #1; adcs r2, r2; lsrs r3, r3, #1; mov r12, r3\n"
+            "movs r3, #19; muls r2, r3; mov r3, lr; muls r3, r7; adds r2, r3\n"
+            "add r0, sp, #32; ldr r1, [sp, #128]\n"
+            FE_WORD_38("mov r4, r8") FE_WORD_38("mov r4, r9") FE_WORD_38("mov r4, r10")
+            FE_WORD_38("mov r4, r11") FE_WORD_38("ldr r4, [r0, #32]")
+            FE_WORD_38("ldr r4, [r0, #32]") FE_WORD_38("ldr r4, [r0, #32]")
+            "mov r3, r12; adds r3, r2; str r3, [r1]\n"
+            "add sp, #140; pop {r4, r5, r6, r7}; mov r8, r4; mov r9, r5; mov r10, r6\n"
             "mov r11, r7; pop {r4, r5, r6, r7, pc}");
 }
 
-/* Halves of y: 0 .. 5 in registers, 6 and 7 on the stack. x is read half by half to r6;
- * w0 .. w7 of a row sum are in r0 .. r4 in turn. */
-#define FE_Y0(t) "mov " t ", r8\n"
-#define FE_Y1(t) "mov " t ", r9\n"
-#define FE_Y2(t) "mov " t ", r10\n"
-#define FE_Y3(t) "mov " t ", r11\n"
-#define FE_Y4(t) "mov " t ", r12\n"
-#define FE_Y5(t) "mov " t ", lr\n"
-#define FE_Y6(t) "ldr " t ", [sp, #8]\n"
-#define FE_Y7(t) "ldr " t ", [sp, #12]\n"
-#define FE_MAC(op, w, y) y("r5") "muls r5, r6; " op " " w ", r5\n"
-#define FE_FIRST(w, y) y(w) "muls " w ", r6\n"
-#define FE_MACS(x, w0, w1, w2, w3, y0, y1, y2, y3)                                       \
-    "ldrh r6, [r7, #2 * " x "]\n" FE_MAC("adds", w0, y0) FE_MAC("adcs", w1, y1)          \
-        FE_MAC("adcs", w2, y2) FE_MAC("adcs", w3, y3)
-#define FE_EVEN(x, w0, w1, w2, w3)                                                       \
-    FE_MACS(x, w0, w1, w2, w3, FE_Y0, FE_Y2, FE_Y4, FE_Y6)
-#define FE_ODD(x, w0, w1, w2, w3)                                                        \
-    FE_MACS(x, w0, w1, w2, w3, FE_Y1, FE_Y3, FE_Y5, FE_Y7)
-#define FE_KEEP(w, at, next)                                                             \
-    "movs " next ", #0; adcs " next ", " next "; str " w ", [sp, #" at "]\n"
+/* r3 .. r6 = (r2 : r0) * (r5 : r3), 16 products of halves: those at odd places make a sum
+ * of four words, which is shifted, then those at even places come to it. Halves a0 .. a2
+ * are in r0 .. r2, a3 in r12, b0 .. b3 in r8 .. r11. A product and two carries are below
+ * 2^32. */
+#define FE_MAC(op, w, b, a) "mov r7, " b "; muls r7, " a "; " op " " w ", r7\n"
+#define FE_MAC_LAST(op, w, b, a) "mov r7, " b "; muls " a ", r7; " op " " w ", " a "\n"
 #define FE_SHIFT(w, below)                                                               \
-    "lsls " w ", " w ", #16; lsrs r5, " below ", #16; orrs " w ", r5\n"
-#define FE_PLUS(op, w, at) "ldr r4, [sp, #" at "]; " op " " w ", r4\n"
+    "lsls " w ", " w ", #16; lsrs r7, " below ", #16; orrs " w ", r7\n"
+#define FE_PRODUCT_64                                                                    \
+    "lsrs r1, r0, #16; uxth r0, r0; lsrs r6, r2, #16; uxth r2, r2; mov r12, r6\n"        \
+    "uxth r7, r3; mov r8, r7; lsrs r3, r3, #16; mov r9, r3\n"                            \
+    "uxth r4, r5; mov r10, r4; lsrs r5, r5, #16; mov r11, r5\n"                          \
+    "muls r3, r0; muls r7, r1; adds r3, r7; muls r4, r1\n"                               \
+    FE_MAC("adcs", "r4", "r11", "r0") "muls r5, r2; movs r7, #0; adcs r5, r7\n"          \
+    FE_MAC("adds", "r4", "r9", "r2") "movs r7, #0; adcs r5, r7\n"                        \
+    FE_MAC("adds", "r4", "r8", "r6") FE_MAC_LAST("adcs", "r5", "r10", "r6")              \
+    "movs r6, #0; adcs r6, r6\n"                                                         \
+    FE_SHIFT("r6", "r5") FE_SHIFT("r5", "r4") FE_SHIFT("r4", "r3") "lsls r3, r3, #16\n"  \
+    FE_MAC("adds", "r3", "r8", "r0") FE_MAC_LAST("adcs", "r4", "r10", "r0")              \
+    "mov r7, r11; mov r0, r12; muls r0, r7; muls r7, r1; adcs r5, r7; adcs r6, r0\n"     \
+    "mov r7, r9; mov r0, r12; muls r0, r7; muls r1, r7; adds r4, r1; adcs r5, r0\n"      \
+    "movs r0, #0; adcs r6, r0\n"                                                         \
+    FE_MAC("adds", "r4", "r8", "r2") FE_MAC_LAST("adcs", "r5", "r10", "r2")              \
+    "adcs r6, r0\n"
 
-/* Eight words at r5 = four words at r7 * four words at r6. E, the row sum of the even
- * places, goes to the scratch at 16, words 0 .. 2 of the odd places to 48; word 3 .. 7 of
- * those end in r0 .. r4. Row sums below a new word never reach beyond it: two rows
- * carry at most 1 into it, and a product is below 2^32 - 2^17 + 2. */
+/* |a - b| in a, all ones in b1 if negative. */
+#define FE_DIFF_64(a0, a1, b0, b1)                                                       \
+    "subs " a0 ", " b0 "; sbcs " a1 ", " b1 "; sbcs " b1 ", " b1 "\n"                    \
+    "eors " a0 ", " b1 "; eors " a1 ", " b1 "; subs " a0 ", " b1 "; sbcs " a1 ", " b1 "\n"
+/* Adds r1, r2 twice and the carry to r7. */
+#define FE_ADD_TWICE                                                                     \
+    "ldm r0!, {r1, r2}; adds r3, r1; adcs r4, r2; adcs r5, r1; adcs r6, r2\n"            \
+    "movs r1, #0; adcs r7, r1\n"
+
+/* Eight words at r5 = four words at r7 * four words at r6, which are elsewhere: low and
+ * high product, then that of the differences with its sign, as in fe_close. */
 #define FE_PRODUCT_128                                                                   \
-    "push {r5, lr}; ldm r6!, {r0, r1, r2, r3}\n"                                         \
-    "uxth r4, r0; mov r8, r4; lsrs r0, r0, #16; mov r9, r0\n"                            \
-    "uxth r4, r1; mov r10, r4; lsrs r1, r1, #16; mov r11, r1\n"                          \
-    "uxth r4, r2; mov r12, r4; lsrs r2, r2, #16; mov lr, r2\n"                           \
-    "uxth r4, r3; str r4, [sp, #8]; lsrs r3, r3, #16; str r3, [sp, #12]\n"               \
-    "ldrh r6, [r7]\n"                                                                    \
-    FE_FIRST("r0", FE_Y0) FE_FIRST("r1", FE_Y2) FE_FIRST("r2", FE_Y4)                    \
-    FE_FIRST("r3", FE_Y6) "str r0, [sp, #16]; movs r4, #0\n"                             \
-    FE_ODD("1", "r1", "r2", "r3", "r4")                                                  \
-    FE_EVEN("2", "r1", "r2", "r3", "r4") FE_KEEP("r1", "20", "r0")                       \
-    FE_ODD("3", "r2", "r3", "r4", "r0")                                                  \
-    FE_EVEN("4", "r2", "r3", "r4", "r0") FE_KEEP("r2", "24", "r1")                       \
-    FE_ODD("5", "r3", "r4", "r0", "r1")                                                  \
-    FE_EVEN("6", "r3", "r4", "r0", "r1") FE_KEEP("r3", "28", "r2")                       \
-    FE_ODD("7", "r4", "r0", "r1", "r2")                                                  \
-    "str r4, [sp, #32]; str r0, [sp, #36]; str r1, [sp, #40]; str r2, [sp, #44]\n"       \
-    "ldrh r6, [r7]\n"                                                                    \
-    FE_FIRST("r2", FE_Y1) FE_FIRST("r3", FE_Y3) FE_FIRST("r4", FE_Y5)                    \
-    FE_FIRST("r0", FE_Y7)                                                                \
-    FE_EVEN("1", "r2", "r3", "r4", "r0") FE_KEEP("r2", "48", "r1")                       \
-    FE_ODD("2", "r3", "r4", "r0", "r1")                                                  \
-    FE_EVEN("3", "r3", "r4", "r0", "r1") FE_KEEP("r3", "52", "r2")                       \
-    FE_ODD("4", "r4", "r0", "r1", "r2")                                                  \
-    FE_EVEN("5", "r4", "r0", "r1", "r2") FE_KEEP("r4", "56", "r3")                       \
-    FE_ODD("6", "r0", "r1", "r2", "r3")                                                  \
-    FE_EVEN("7", "r0", "r1", "r2", "r3") "movs r4, #0; adcs r4, r4\n"                    \
-    FE_SHIFT("r4", "r3") FE_SHIFT("r3", "r2") FE_SHIFT("r2", "r1") FE_SHIFT("r1", "r0")  \
-    "mov r8, r4; ldr r7, [sp, #56]; ldr r6, [sp, #52]\n"                                 \
-    FE_SHIFT("r0", "r7") FE_SHIFT("r7", "r6")                                            \
-    "ldr r4, [sp, #48]\n" FE_SHIFT("r6", "r4") "lsls r5, r4, #16\n"                      \
-    FE_PLUS("adds", "r5", "16") FE_PLUS("adcs", "r6", "20") FE_PLUS("adcs", "r7", "24")  \
-    FE_PLUS("adcs", "r0", "28") FE_PLUS("adcs", "r1", "32") FE_PLUS("adcs", "r2", "36")  \
-    FE_PLUS("adcs", "r3", "40") "mov r9, r7; mov r7, r8\n" FE_PLUS("adcs", "r7", "44")   \
-    "pop {r4}; stm r4!, {r5, r6}; mov r5, r9; stm r4!, {r5}\n"                           \
-    "stm r4!, {r0, r1, r2, r3, r7}; pop {pc}\n"
+    "push {r5, r6, r7, lr}; ldm r7!, {r0, r2}; ldm r6!, {r3, r5}\n" FE_PRODUCT_64        \
+    "ldr r0, [sp]; stm r0!, {r3, r4, r5, r6}\n"                                          \
+    "ldr r7, [sp, #8]; ldr r0, [r7, #8]; ldr r2, [r7, #12]\n"                            \
+    "ldr r7, [sp, #4]; ldr r3, [r7, #8]; ldr r5, [r7, #12]\n" FE_PRODUCT_64              \
+    "ldr r0, [sp]; adds r0, #16; stm r0!, {r3, r4, r5, r6}\n"                            \
+    "ldr r7, [sp, #8]; ldm r7!, {r0, r2, r3, r4}\n" FE_DIFF_64("r0", "r2", "r3", "r4")   \
+    "mvns r4, r4; mov lr, r4; ldr r7, [sp, #4]; ldm r7, {r3, r5, r6, r7}\n"              \
+    FE_DIFF_64("r3", "r5", "r6", "r7") "mov r6, lr; eors r7, r6; mov lr, r7\n"           \
+    FE_PRODUCT_64                                                                        \
+    "mov r7, lr; eors r3, r7; eors r4, r7; eors r5, r7; eors r6, r7\n"                   \
+    "ldr r0, [sp]; ldr r1, [r0, #24]; ldr r2, [r0, #28]; mov r8, r1; mov r9, r2\n"       \
+    "lsrs r1, r7, #1; ldm r0!, {r1, r2}; adcs r3, r1; adcs r4, r2\n"                     \
+    "mov r1, r8; mov r2, r9; adcs r5, r1; adcs r6, r2; movs r1, #0; adcs r7, r1\n"       \
+    FE_ADD_TWICE FE_ADD_TWICE                                                            \
+    "mov r1, r8; mov r2, r9; adds r1, r7; movs r7, #0; adcs r2, r7\n"                    \
+    "subs r0, #16; stm r0!, {r3, r4, r5, r6}; stm r0!, {r1, r2}; add sp, #12; pop {pc}\n"
 
 /* r = a * b */
 FE_NAKED static void fe_mul(FE_UNUSED fe *r, FE_UNUSED const fe *a,
                             FE_UNUSED const fe *b) {
     __asm__(FE_ENTER
-            "mov r7, r1; mov r6, r2; add r5, sp, #52; bl 1f\n"
-            "ldr r7, [sp, #152]; ldr r6, [sp, #156]; adds r7, #16; adds r6, #16\n"
-            "add r5, sp, #84; bl 1f\n"
-            "ldr r1, [sp, #152]\n" FE_DIFF
-            "add r0, sp, #116; stm r0!, {r2, r3, r4, r5}; mov r8, r7\n"
-            "ldr r1, [sp, #156]\n" FE_DIFF
+            "mov r7, r1; mov r6, r2; add r5, sp, #32; bl 1f\n"
+            "ldr r7, [sp, #132]; ldr r6, [sp, #136]; adds r7, #16; adds r6, #16\n"
+            "add r5, sp, #64; bl 1f\n"
+            "ldr r1, [sp, #132]\n" FE_DIFF
+            "mov r0, sp; stm r0!, {r2, r3, r4, r5}; mov r8, r7\n"
+            "ldr r1, [sp, #136]\n" FE_DIFF
             "stm r0!, {r2, r3, r4, r5}; mov r6, r8; eors r7, r6; mvns r7, r7\n"
-            "str r7, [sp, #156]\n" /* - (a low - a high) (b low - b high) */
-            "add r7, sp, #116; add r6, sp, #132; add r5, sp, #116; bl 1f\n"
+            "str r7, [sp, #136]\n" /* - (a low - a high) (b low - b high) */
+            "mov r7, sp; add r6, sp, #16; add r5, sp, #96; bl 1f\n"
             "bl fe_close\n"
             "1:" FE_PRODUCT_128);
 }
@@ -1913,13 +1900,13 @@ FE_NAKED static void fe_mul(FE_UNUSED fe *r, FE_UNUSED const fe *a,
 /* r = a * a */
 FE_NAKED static void fe_sq(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
     __asm__(FE_ENTER
-            "mov r11, r1; add r5, sp, #52; mov r10, r5; bl 1f\n"
-            "ldr r7, [sp, #152]; adds r7, #16; mov r11, r7; add r5, sp, #84\n"
+            "mov r11, r1; add r5, sp, #32; mov r10, r5; bl 1f\n"
+            "ldr r7, [sp, #132]; adds r7, #16; mov r11, r7; add r5, sp, #64\n"
             "mov r10, r5; bl 1f\n"
-            "ldr r1, [sp, #152]\n" FE_DIFF
-            "add r0, sp, #116; mov r11, r0; mov r10, r0; stm r0!, {r2, r3, r4, r5}\n"
+            "ldr r1, [sp, #132]\n" FE_DIFF
+            "add r0, sp, #96; mov r11, r0; mov r10, r0; stm r0!, {r2, r3, r4, r5}\n"
             "bl 1f\n"
-            "movs r0, #0; mvns r0, r0; str r0, [sp, #156]\n"
+            "movs r0, #0; mvns r0, r0; str r0, [sp, #136]\n"
             "bl fe_close\n"
             "1:" FE_SQUARE_128);
 }
