@@ -326,7 +326,8 @@ def check(build, names):
             if (f[0], f[1]) not in told:
                 told.add((f[0], f[1]))
                 problems.append(f"{names[number]}: {build.describe(f, places, code)}")
-        problems += [f"{names[number]}: stopped: {' '.join(s)}" for s in stops]
+        if not other:  # after a finding both ways of a loop may be too many to follow
+            problems += [f"{names[number]}: stopped: {' '.join(s)}" for s in stops]
         if not hashes:
             problems.append(f"{names[number]}: no trace")
     observed, wrong = build.observe()

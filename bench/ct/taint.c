@@ -499,7 +499,7 @@ static void execute(unsigned w) {
         load_store(w);
     } else if (op < 22) {
         struct word base = op == 20 ? known((pc + 4) & ~3u) : m.r[13];
-        m.r[w >> 8 & 7] = known(base.v + 4 * (w & 0xff));
+        m.r[w >> 8 & 7] = of(base, base, base.v + 4 * (w & 0xff));
     } else if (op < 24) {
         misc(w);
     } else if (op < 26) {
