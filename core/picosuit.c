@@ -1717,11 +1717,11 @@ static void fe_fold(fe *r, const uint16_t z[16], uint32_t c) {
  * alone. So products of 16 by 16 bits whose places differ by 32 bits make a row that one
  * chain of ADCS adds; rows at odd places (16 bits higher) are gathered apart and shifted
  * once. A product of 64 bits takes 16 such products; one of 128 bits three of those, and
- * one of 256 bits three of these (Karatsuba), a square likewise. Arguments may be any number below 2^256; results
- * keep bound A. No branch and no address depends on data.
+ * one of 256 bits three of these (Karatsuba). Arguments may be any number below 2^256;
+ * results keep bound A. No branch and no address depends on data.
  *
  * The frame of fe_mul and fe_sq, which fe_close ends, in bytes from sp:
- *    0  scratch: differences, squares of 64 bits
+ *    0  scratch: differences
  *   32  low product, 64 high product: together the 16 words of the result
  *   96  product of the differences
  *  128  address of r, 132 of a, 136 of b, later the sign of the product at 96 */
@@ -1874,38 +1874,27 @@ FE_NAKED static void fe_mul(FE_UNUSED fe *r, FE_UNUSED const fe *a,
     "movs r2, #0; adds r3, r6; adcs r4, r0; adcs r5, r2; adds r3, r6; adcs r4, r0\n"     \
     "adcs r5, r2\n"
 
-/* Eight words at r10 = square of the four words at r11: as fe_close does it, the square
- * of the difference with a minus always. Scratch: low square at 4, high square at 20. */
+/* Eight words at r5 = square of the four words at r7: twice the product of the halves, to
+ * lr : r12 : r11 : r10 : r8, then it comes to the squares of the halves. */
 #define FE_SQUARE_128                                                                    \
-    "push {lr}; mov r7, r11; ldm r7!, {r0, r1}\n" FE_SQUARE_64                           \
-    "mov r2, r9; add r0, sp, #4; stm r0!, {r2, r3, r4, r5}\n"                            \
-    "mov r7, r11; ldr r0, [r7, #8]; ldr r1, [r7, #12]\n" FE_SQUARE_64                    \
-    "mov r2, r9; add r0, sp, #20; stm r0!, {r2, r3, r4, r5}\n"                           \
-    "mov r7, r11; ldm r7!, {r0, r1, r2, r3}; subs r0, r2; sbcs r1, r3; sbcs r4, r4\n"    \
-    "eors r0, r4; eors r1, r4; subs r0, r4; sbcs r1, r4\n" FE_SQUARE_64                  \
-    "add r7, sp, #12; ldm r7!, {r0, r1, r2, r6}\n" /* w, its carry in r6 */              \
-    "adds r0, r2; adcs r1, r6; movs r6, #0; adcs r6, r6\n"                               \
-    "mov r12, r0; mov lr, r1; mov r8, r6; mov r11, r3\n"                                 \
-    "ldr r2, [sp, #4]; adds r0, r2; ldr r3, [sp, #8]; adcs r1, r3\n"                     \
-    "movs r7, #0; adcs r6, r7\n"                                                         \
-    "mov r7, r9; subs r0, r7; mov r7, r11; sbcs r1, r7; sbcs r7, r7; adds r6, r7\n"      \
-    "mov r7, r10; stm r7!, {r2, r3}; stm r7!, {r0, r1}; mov r10, r7\n"                   \
-    "mov r0, r12; mov r1, lr; asrs r7, r6, #31; adds r0, r6; adcs r1, r7\n"              \
-    "movs r6, #0; adcs r7, r6; mov r6, r8; adds r6, r7\n"                                \
-    "movs r7, #0; ldr r2, [sp, #28]; adds r0, r2; ldr r3, [sp, #32]; adcs r1, r3\n"      \
-    "adcs r6, r7; subs r0, r4; sbcs r1, r5; sbcs r7, r7; adds r6, r7\n"                  \
-    "asrs r7, r6, #31; adds r2, r6; adcs r3, r7\n"                                       \
-    "mov r7, r10; stm r7!, {r0, r1, r2, r3}; pop {pc}\n"
+    "push {r5, r7, lr}; ldm r7!, {r0, r2, r3, r5}\n" FE_PRODUCT_64                       \
+    "adds r3, r3; adcs r4, r4; adcs r5, r5; adcs r6, r6; movs r7, #0; adcs r7, r7\n"     \
+    "mov r8, r3; mov r10, r4; mov r11, r5; mov r12, r6; mov lr, r7\n"                    \
+    "ldr r7, [sp, #4]; ldm r7!, {r0, r1}\n" FE_SQUARE_64                                 \
+    "mov r2, r9; mov r6, r8; adds r4, r6; mov r6, r10; adcs r5, r6\n"                    \
+    "movs r6, #0; adcs r6, r6; mov r8, r6; ldr r0, [sp]; stm r0!, {r2, r3, r4, r5}\n"    \
+    "ldr r7, [sp, #4]; ldr r0, [r7, #8]; ldr r1, [r7, #12]\n" FE_SQUARE_64               \
+    "mov r2, r9; mov r6, r8; lsrs r6, r6, #1; mov r6, r11; adcs r2, r6; mov r6, r12\n"   \
+    "adcs r3, r6; mov r6, lr; adcs r4, r6; movs r6, #0; adcs r5, r6\n"                   \
+    "ldr r0, [sp]; adds r0, #16; stm r0!, {r2, r3, r4, r5}; add sp, #8; pop {pc}\n"
 
-/* r = a * a */
+/* r = a * a; the product of the differences has a minus always. */
 FE_NAKED static void fe_sq(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
     __asm__(FE_ENTER
-            "mov r11, r1; add r5, sp, #32; mov r10, r5; bl 1f\n"
-            "ldr r7, [sp, #132]; adds r7, #16; mov r11, r7; add r5, sp, #64\n"
-            "mov r10, r5; bl 1f\n"
+            "mov r7, r1; add r5, sp, #32; bl 1f\n"
+            "ldr r7, [sp, #132]; adds r7, #16; add r5, sp, #64; bl 1f\n"
             "ldr r1, [sp, #132]\n" FE_DIFF
-            "add r0, sp, #96; mov r11, r0; mov r10, r0; stm r0!, {r2, r3, r4, r5}\n"
-            "bl 1f\n"
+            "mov r0, sp; mov r7, sp; stm r0!, {r2, r3, r4, r5}; add r5, sp, #96; bl 1f\n"
             "movs r0, #0; mvns r0, r0; str r0, [sp, #136]\n"
             "bl fe_close\n"
             "1:" FE_SQUARE_128);
