@@ -2220,30 +2220,21 @@ static void fe_sq_times(fe *r, const fe *a, unsigned n) {
     }
 }
 
-/* z^(2^252 - 3), which is (p - 5) / 8; exponents e(n) = 2^n - 1 of the usual chain. r is
- * not z, nor are a and b, which are used up. */
-static void fe_pow252(fe *r, const fe *z, fe *a, fe *b) {
-    fe_sq(r, z);          /* 2 */
-    fe_sq_times(a, r, 2); /* 8 */
-    fe_mul(a, a, z);      /* 9 */
-    fe_mul(r, r, a);      /* 11 */
-    fe_sq(r, r);          /* 22 */
-    fe_mul(a, a, r);      /* e(5) */
-    fe_sq_times(r, a, 5);
-    fe_mul(a, r, a); /* e(10) */
-    fe_sq_times(r, a, 10);
-    fe_mul(b, r, a); /* e(20) */
-    fe_sq_times(r, b, 20);
-    fe_mul(r, r, b); /* e(40) */
-    fe_sq_times(r, r, 10);
-    fe_mul(a, r, a); /* e(50) */
-    fe_sq_times(r, a, 50);
-    fe_mul(b, r, a); /* e(100) */
-    fe_sq_times(r, b, 100);
-    fe_mul(r, r, b); /* e(200) */
-    fe_sq_times(r, r, 50);
-    fe_mul(r, r, a); /* e(250) */
-    fe_sq_times(r, r, 2);
+/* z^(2^252 - 3), which is (p - 5) / 8. By e(2 n) = e(n) 2^n + e(n) and e(n + 1) = 2 e(n)
+ * + 1 the exponent of a is e(n) = 2^n - 1, n = 1 .. 250. Neither r nor a is z. */
+static void fe_pow252(fe *r, const fe *z, fe *a) {
+    *a = *z;
+    for (unsigned n = 1; n < 250;) {
+        fe_sq_times(r, a, n);
+        fe_mul(a, r, a);
+        n *= 2;
+        if (n != 62 && n != 250) { /* 250 = 11111010 in base 2 */
+            fe_sq(a, a);
+            fe_mul(a, a, z);
+            n++;
+        }
+    }
+    fe_sq_times(r, a, 2);
     fe_mul(r, r, z); /* 2^252 - 4 + 1 */
 }
 
@@ -2361,14 +2352,13 @@ static B_NOINLINE void fe_invert(fe *r, const fe *z) {
 #else
 /* 1 / z, 0 for 0: z^(p - 2) and p - 2 = 8 * (2^252 - 3) + 3. r is not z. */
 static B_NOINLINE void fe_invert(fe *r, const fe *z) {
-    fe a, b;
-    fe_pow252(r, z, &a, &b);
+    fe a;
+    fe_pow252(r, z, &a);
     fe_sq_times(r, r, 3);
     fe_mul(r, r, z);
     fe_mul(r, r, z);
     fe_mul(r, r, z);
     wipe(&a, sizeof a);
-    wipe(&b, sizeof b);
 }
 #endif
 #endif
@@ -2490,9 +2480,9 @@ static void sc_load(uint16_t *r, const uint8_t *b, unsigned n) {
  */
 static B_NOINLINE uint32_t sc_row(uint16_t *r, const uint16_t *a, unsigned n, int32_t f) {
     uint32_t c = 0, flip = f < 0 ? 0xffff : 0, g = (uint32_t)(f < 0 ? -f : f);
-    for (unsigned i = 0; i < n; i++) {
-        c += (r[i] ^ flip) + g * a[i];
-        r[i] = (uint16_t)(c ^ flip);
+    for (const uint16_t *end = a + n; a != end; a++, r++) {
+        c += (*r ^ flip) + g * *a;
+        *r = (uint16_t)(c ^ flip);
         c >>= 16;
     }
     return c;
@@ -2544,13 +2534,8 @@ static unsigned sc_change(const uint16_t *s, unsigned i) {
 typedef struct {
     uint16_t zero_k, k[16];   /* of A */
     uint16_t zero_c, c[SC_T]; /* of R */
-    uint16_t zero_s, s[16];   /* of B; its upper half goes to high */
-#if SC_HALVES
-    uint16_t zero_high, high[8]; /* of 2^128 B */
-    uint16_t is_minus;           /* 1: k counts with a minus */
-#else
-    uint16_t unused;
-#endif
+    uint16_t zero_s, s[17];   /* of B; or [0..7] of B, then 0, [9..16] of 2^128 B */
+    uint16_t is_minus;        /* 1: k counts with a minus */
 } sc_scalars;
 
 #if SC_HALVES
@@ -2565,7 +2550,7 @@ typedef struct {
  * step |t r'| <= 8 L + |t' r| <= (1 + b / 2) 8 L, so the next b is at most 2 + b, and at
  * most 560 after the 280 steps for which there are bits. |r'| >= 2^115 then makes |t| <
  * 281 * 2^(256 - 115) < 2^150. */
-static B_NOINLINE int sc_halve(sc_scalars *h) {
+static B_NOINLINE void sc_halve(sc_scalars *h) {
     uint16_t v[2][SC_T + 17], *x = v[1], *y = v[0], *z;
     unsigned n = 16 * SC_T + 256, m = n, k;
     int32_t f;
@@ -2583,7 +2568,7 @@ static B_NOINLINE int sc_halve(sc_scalars *h) {
             m = k;
         }
         if (m < 16 * SC_T + 116) {
-            return 0;
+            return;
         }
         f = 1 << (n - m) % 16;
         if (((sc_word(x, n) ^ sc_word(y, m)) >> 31) == 0) {
@@ -2603,30 +2588,18 @@ static B_NOINLINE int sc_halve(sc_scalars *h) {
     }
     memset(h->k, 0, sizeof h->k);
     memcpy(h->k, x, 16);
-    return 1;
 }
 
-/* s = c s mod L */
-static B_NOINLINE void sc_mul(uint16_t s[16], const uint16_t c[SC_T]) {
+/* c S mod L, in two halves. */
+static B_NOINLINE void sc_split(sc_scalars *h) {
     uint16_t x[33] = {0};
     for (unsigned i = 0; i < SC_T; i++) {
-        x[i + 16] = (uint16_t)sc_row(x + i, s, 16, c[i]);
+        x[i + 16] = (uint16_t)sc_row(x + i, h->s, 16, h->c[i]);
     }
     sc_reduce(x);
-    memcpy(s, x, 32);
-}
-/* The upper half of s is what 2^128 B counts. */
-static void sc_upper(sc_scalars *h) {
-    memcpy(h->high, h->s + 8, sizeof h->high);
-    memset(h->s + 8, 0, sizeof h->high);
-}
-
-/* The scalars of c (S B - R - k A), with short c and c k, or with c = 1. */
-static void sc_split(sc_scalars *h) {
-    if (sc_halve(h)) {
-        sc_mul(h->s, h->c);
-    }
-    sc_upper(h);
+    memcpy(h->s, x, 16);
+    h->s[8] = 0;
+    memcpy(h->s + 9, x + 8, 16);
 }
 #endif
 
@@ -2638,11 +2611,9 @@ typedef struct {
 /* A point prepared for adding is an array: Y + X, Y - X, 2 d T; Z stands before them,
  * unless it is 1. */
 
-/* d, 2 d, square root of -1 [RFC8032 5.1] */
+/* d and the square root of -1 [RFC8032 5.1] */
 static const fe ge_d =
     FE_OF(0x75eb4dca135978a3, 0x00700a4d4141d8ab, 0x8cc740797779e898, 0x52036cee2b6ffe73);
-static const fe ge_2d =
-    FE_OF(0xebd69b9426b2f159, 0x00e0149a8283b156, 0x198e80f2eef3d130, 0x2406d9dc56dffce7);
 static const fe ge_sqrtm1 =
     FE_OF(0xc4ee1b274a0ea0b0, 0x2f431806ad2fe478, 0x2b4d00993dfbd7a7, 0x2b8324804fc1df0b);
 
@@ -2758,20 +2729,20 @@ static void ge_add(ge *p, const fe *q, int is_negative, int is_affine, int with_
 static void ge_cache(fe q[3], const ge *p) {
     fe_add(&q[0], &p->y, &p->x);
     fe_sub(&q[1], &p->y, &p->x);
-    fe_mul(&q[2], &p->t, &ge_2d);
+    fe_mul(&q[2], &p->t, &ge_d);
+    fe_add(&q[2], &q[2], &q[2]);
 }
 
 /* Decodes a point, or its negative if so wanted. Refused with 0: not canonical, not on
- * the curve, x = 0 with the sign set [RFC8032 5.1.3]. x is the square root of u / v, v
- * not 0: with x = u (u v)^((p - 5) / 8), v x^2 = u (u v)^((p - 1) / 4), and that power is
- * 1 or -1 if u v is a square, as u / v is. */
-static int ge_load(ge *p, const uint8_t key[32], unsigned is_negative, fe spare[3]) {
+ * the curve [RFC8032 5.1.3]; x = 0 with the sign set is left to ge_begin, as all small
+ * orders. x is the square root of u / v, v not 0: with x = u (u v)^((p - 5) / 8), v x^2 =
+ * u (u v)^((p - 1) / 4), and that power is 1 or -1 if u v is a square, as u / v. */
+static int ge_load(ge *p, const uint8_t key[32], unsigned is_negative, fe spare[2]) {
     uint8_t b[32];
-    unsigned sign = key[31] >> 7;
     fe *u = &p->t, *v = &p->z, *w = spare;
     fe_load(&p->y, key);
     fe_store(b, &p->y);
-    b[31] = (uint8_t)(b[31] | sign << 7);
+    b[31] = (uint8_t)(b[31] | (key[31] & 0x80));
     if (ct_equal(b, key, 32) == 0) {
         return 0;
     }
@@ -2781,7 +2752,7 @@ static int ge_load(ge *p, const uint8_t key[32], unsigned is_negative, fe spare[
     fe_sub(u, u, w); /* y^2 - 1 */
     fe_add(v, v, w); /* d y^2 + 1 */
     fe_mul(w, u, v);
-    fe_pow252(&p->x, w, spare + 1, spare + 2);
+    fe_pow252(&p->x, w, spare + 1);
     fe_mul(&p->x, &p->x, u);
     fe_sq(w, &p->x);
     fe_mul(w, w, v);
@@ -2794,10 +2765,7 @@ static int ge_load(ge *p, const uint8_t key[32], unsigned is_negative, fe spare[
         fe_mul(&p->x, &p->x, &ge_sqrtm1); /* v x^2 = -u */
     }
     fe_store(b, &p->x);
-    if (sign == 1 && fe_is_zero(&p->x) != 0) {
-        return 0;
-    }
-    if ((b[0] & 1u) != (sign ^ is_negative)) { /* take the other x */
+    if (((b[0] ^ key[31] >> 7 ^ is_negative) & 1) != 0) { /* take the other x */
         fe_small(v, 0);
         fe_sub(&p->x, v, &p->x);
     }
@@ -2823,16 +2791,11 @@ static int ge_table(fe table[GE_TABLE], ge *p) {
     }
     ge_cache(table + 12, p); /* 2 p, until 7 p is known */
     table[11] = p->z;
-    ge_add(p, table, 0, 1, 1);
-    for (unsigned i = 4;; i += 4) {
+    for (unsigned i = 4; i <= 12; i += 4) {
+        ge_add(p, i == 4 ? table : table + 12, 0, i == 4, 1);
         ge_cache(table + i, p);
-        if (i == 12) {
-            break;
-        }
         table[i - 1] = p->z;
-        ge_add(p, table + 12, 0, 0, 1);
     }
-    table[11] = p->z;
     return 1;
 }
 
@@ -2955,7 +2918,7 @@ static int ed25519_sum(ge_work *w, const uint8_t r[32], const uint8_t key[32],
         !ge_load(&w->p, key, 1u ^ h->is_minus, w->a) || !ge_table(w->a, &w->p)) {
         return 0;
     }
-    ge_set(&w->t[3], &h->zero_high, 8, ge_base_high, 3);
+    ge_set(&w->t[3], &h->s[8], 8, ge_base_high, 3);
 #else
     if (!ge_load(&w->p, r, 1, w->a) || !ge_begin(w->r, &w->p) ||
         !ge_load(&w->p, key, 1, w->a) || !ge_table(w->a, &w->p)) {
@@ -3001,6 +2964,7 @@ PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
     if (sc_is_reduced(h.s) == 0xffffffff) {
         ed25519_hash(h.k, sig, key, data, len);
 #if SC_HALVES
+        sc_halve(&h);
         sc_split(&h);
 #endif
         st = ed25519_check(sig, key, &h);

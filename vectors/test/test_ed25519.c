@@ -111,15 +111,16 @@ static void ed25519_points(void) {
         ge p, q;
         fe table[GE_TABLE];
         uint8_t out[32], key[32];
-        int is_good = vec_has(&v, "x"), is_small;
+        int is_good = vec_has(&v, "x"), is_small = is_good && vec_int(&v, "small");
         memcpy(key, vec_hex(&v, "key", NULL), 32);
         TEST(vec_name(&v, is_good ? "test_ed25519_point_" : "refuse_ed25519_point_"));
-        EXPECT_INT(ge_load(&p, key, 1, table), is_good);
-        EXPECT_INT(ge_load(&q, key, 0, table), is_good);
+        EXPECT_INT(ge_load(&p, key, 1, table) && ge_begin(table, &p),
+                   is_good && !is_small);
         if (!is_good) {
             continue;
         }
-        is_small = (int)vec_int(&v, "small");
+        EXPECT_INT(ge_load(&p, key, 1, table), 1);
+        EXPECT_INT(ge_load(&q, key, 0, table), 1);
         ed25519_encode(out, &q);
         EXPECT_MEM(out, key, 32);
         fe_store(out, &p.x);
@@ -265,13 +266,12 @@ static int ed25519_core(const uint8_t *r, const uint8_t *key, const uint16_t s[1
     memset(&h, 0, sizeof h);
     h.c[0] = 1;
     memcpy(h.k, k, sizeof h.k);
-    memcpy(h.s, s, sizeof h.s);
+    memcpy(h.s, s, 32);
 #if SC_HALVES
-    if (is_whole) {
-        sc_upper(&h);
-    } else {
-        sc_split(&h);
+    if (!is_whole) {
+        sc_halve(&h);
     }
+    sc_split(&h);
 #endif
     (void)is_whole;
     return ed25519_check(r, key, &h);
@@ -318,18 +318,24 @@ static void ed25519_pick(uint16_t k[16], unsigned i, uint32_t *state) {
 }
 
 #if SC_HALVES
-/* c is odd, and c k = d modulo 8 L: modulo L and modulo 8. Returns 0 if there is no c. */
+/* c is odd, and c k = d modulo 8 L: modulo L and modulo 8. Returns 0 if there is no c but
+ * 1, k being long. */
 static int ed25519_halves_of(const uint16_t k[16]) {
     sc_scalars h;
     uint16_t c[16] = {0}, d[16], sum;
     memset(&h, 0, sizeof h);
     memcpy(h.k, k, sizeof h.k);
-    if (!sc_halve(&h)) {
+    h.c[0] = 1;
+    sc_halve(&h);
+    EXPECT((h.c[0] & 1) == 1);
+    memcpy(c, h.c, sizeof h.c);
+    if (memcmp(h.k + 8, ed25519_nought, 16) != 0) {
+        EXPECT_MEM((const uint8_t *)h.k, (const uint8_t *)k, 32);
+        EXPECT(h.c[0] == 1 && memcmp(h.c + 1, ed25519_nought, 18) == 0 &&
+               h.is_minus == 0);
         return 0;
     }
-    EXPECT((h.c[0] & 1) == 1 && (h.c[SC_T - 1] >> 15) == 0);
-    memcpy(c, h.c, sizeof h.c);
-    EXPECT(c[9] == 0 && memcmp(h.k + 8, ed25519_nought, 16) == 0);
+    EXPECT(c[9] == 0);
     ed25519_multiply_add(d, c, k, ed25519_nought);
     if (h.is_minus) {
         ed25519_multiply_add(d, d, ed25519_minus_one, ed25519_nought);

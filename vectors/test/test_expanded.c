@@ -67,7 +67,7 @@ static int expanded_make(uint8_t blob[PICOSUIT_EXPANDED_LEN], const uint8_t key[
     expanded_point tooth[5], entry[16];
     ge p, q;
     fe t;
-    fe spare[3];
+    fe spare[2];
     if (!ge_load(&p, key, 0, spare)) {
         return 0;
     }
