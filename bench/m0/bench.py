@@ -212,6 +212,16 @@ def run_case(elf, core, mode, files):
     return run
 
 
+def check_shares():
+    """The counter tells the share of a function whose cycles are known: 2,000 and its return."""
+    elf = cycles.DIR / "calib.elf"
+    at = next(at for at, name in symbols(elf) if name == "k_nop2000")
+    for core, expected in (("m0", 2003), ("m0plus", 2002)):
+        lines = [line for line in simulate(elf, core, "", [], f"watch={at:x}") if "watch" in line]
+        if lines != [f"watch {at:x} 1 {expected}"]:
+            sys.exit(f"bench: FAIL the counter's shares are off on {core}: {lines}")
+
+
 # -- what is measured --
 
 plain, encrypted = partial(partial, make.plain), partial(partial, make.encrypted)
@@ -482,6 +492,7 @@ def main():
     DIR.mkdir(parents=True, exist_ok=True)
     cycles.build_plugin()
     cycles.calibrate()
+    check_shares()
     images = {build: compile_image(build) for build in BUILDS}
     rows = [row for build in BUILDS for row in primitives(build)]
     rows += updates(images)
