@@ -132,14 +132,24 @@ static uint32_t b_rotr32(uint32_t x, unsigned n) {
 #endif
 
 /* The pointer is volatile, so that the stores stay although nobody reads them. */
+#if PICOSUIT_ASM
+typedef uint32_t __attribute__((may_alias)) b_word;
+#endif
+
 static void wipe(void *buf, size_t len) {
     volatile uint8_t *p = (volatile uint8_t *)buf;
+#if PICOSUIT_ASM
+    for (; len >= 4 && ((uintptr_t)p & 3) == 0; len -= 4, p += 4) {
+        *(volatile b_word *)(volatile void *)p = 0;
+    }
+#else
     for (; len >= 4; len -= 4, p += 4) {
         p[0] = 0;
         p[1] = 0;
         p[2] = 0;
         p[3] = 0;
     }
+#endif
     while (len > 0) {
         p[--len] = 0;
     }
@@ -877,7 +887,9 @@ static uint32_t poly_factor(uint32_t y) {
 static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, size_t n,
                                    uint32_t bit) {
     uint32_t f[21];
-    memcpy(f, a->h, sizeof a->h);
+    for (unsigned i = 0; i < 5; i++) { /* a call of memcpy takes longer */
+        f[i] = a->h[i];
+    }
     for (unsigned i = 0; i < 4; i++) {
         f[5 + i] = i > 0 ? poly_factor(a->r[i] + (a->r[i] >> 2)) : 0;
         f[9 + i] = poly_factor(a->r[i]);
@@ -887,7 +899,9 @@ static B_NOINLINE void poly_blocks(picosuit_aead_ctx *a, const uint8_t *data, si
     f[19] = (uint32_t)n;
     f[20] = (uint32_t)(uintptr_t)data;
     poly_loop(f);
-    memcpy(a->h, f, sizeof a->h);
+    for (unsigned i = 0; i < 5; i++) {
+        a->h[i] = f[i];
+    }
     wipe(f, sizeof f);
 }
 #elif !PICOSUIT_FIELD_32
