@@ -2987,119 +2987,17 @@ PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_verify(const uint8_t sig[64],
 }
 
 #if PICOSUIT_ED25519_EXPANDED
-/* 2^-510 */
-static const fe ge_scale =
-    FE_OF(0x4a75b7aae72e181b, 0x9e237502209ed8ff, 0x8f3f1d132595a0f9, 0x093805ac5242a8c6);
-
-/* Euclid's algorithm on p and z: two numbers and their factors, x[1] 2^k = c[1] z and
- * x[0] 2^k = -c[0] z mod p, where k counts the shifts. */
-typedef struct {
-    uint16_t x[2][16];
-    fe c[2];
-    unsigned w; /* x[w] is to become less; the other one is odd */
-    unsigned n; /* limbs of both x */
-    unsigned k;
-} ge_euclid;
-
-static void ge_euclid_start(ge_euclid *e, const fe *z) {
-    uint8_t b[32];
-    fe_store(b, z);
-    for (unsigned i = 0; i < 16; i++) {
-        e->x[0][i] = 0xffff;
-        e->x[1][i] = (uint16_t)(b[2 * i] | b[2 * i + 1] << 8);
-    }
-    e->x[0][0] = 0xffed;
-    e->x[0][15] = 0x7fff;
-    fe_small(&e->c[0], 0);
-    fe_small(&e->c[1], 1);
-    e->w = 1;
-    e->n = 16;
-    e->k = 0;
-}
-
-static int ge_is_less(const uint16_t *x, const uint16_t *y, unsigned n) {
-    while (--n > 0 && x[n] == y[n]) {
-    }
-    return x[n] < y[n];
-}
-
-/* x = (x - y) / 2^shift, n limbs, or x / 2^shift if the mask is 0; shift = 1..15. Returns
- * how many limbs are left of both. */
-static B_NOINLINE unsigned ge_shrink(uint16_t *x, const uint16_t *y, unsigned n,
-                                     uint32_t mask, unsigned shift) {
-    uint32_t d = x[0] - (y[0] & mask);
-    for (unsigned i = 1; i < n; i++) {
-        uint32_t low = (d & 0xffff) >> shift;
-        d = x[i] - (d >> 31) - (y[i] & mask);
-        x[i - 1] = (uint16_t)(low | d << (16 - shift));
-    }
-    x[n - 1] = (uint16_t)(d >> shift);
-    return n > 1 && (x[n - 1] | y[n - 1]) == 0 ? n - 1 : n;
-}
-
-/* x[w] minus the other one, if it is odd, and all its zeros at the end, up to 15. */
-static void ge_euclid_step(ge_euclid *e) {
-    unsigned w = e->w, shift = 0;
-    uint32_t d = e->x[w][0], mask = 0 - (d & 1);
-    if (mask != 0) {
-        w = ge_is_less(e->x[w], e->x[1 - w], e->n) ? 1 - w : w;
-        e->w = w;
-        fe_add(&e->c[w], &e->c[w], &e->c[1 - w]);
-        d = (uint32_t)e->x[w][0] - e->x[1 - w][0];
-    }
-    do {
-        fe_add(&e->c[1 - w], &e->c[1 - w], &e->c[1 - w]);
-        shift++;
-    } while (shift < 15 && (d >> shift & 1) == 0);
-    e->n = ge_shrink(e->x[w], e->x[1 - w], e->n, mask, shift);
-    e->k += shift;
-}
-
-/* As fe_invert in a third of its time. VARTIME. As p is prime, the two x have no common
- * factor and get equal only at 1; each shift halves their product, so that k < 510. */
-static B_NOINLINE void ge_invert(fe *r, const fe *z) {
-    ge_euclid e;
-    uint8_t b[32] = {0};
-    fe *c;
-    fe_small(r, 0);
-    if (fe_is_zero(z) != 0) {
-        return;
-    }
-    ge_euclid_start(&e, z);
-    while (e.n > 1 || e.x[e.w][0] != 1) {
-        ge_euclid_step(&e);
-    }
-    c = &e.c[e.w];
-    if (e.w == 0) {
-        fe_sub(c, r, c);
-    }
-    for (; e.k < 256; e.k++) { /* a z like 1; usually k is about 356 */
-        fe_add(c, c, c);
-    }
-    b[(510 - e.k) / 8] = (uint8_t)(1u << (510 - e.k) % 8);
-    fe_load(r, b);
-    fe_mul(r, r, &ge_scale);
-    fe_mul(r, r, c);
-}
 /* The canonical encoding [RFC8032 5.1.2]. */
 static void ge_store(uint8_t b[32], const ge *p) {
     fe t, inverse;
     unsigned sign;
-    ge_invert(&inverse, &p->z);
+    fe_invert(&inverse, &p->z);
     fe_mul(&t, &p->x, &inverse);
     fe_store(b, &t);
     sign = b[0] & 1u;
     fe_mul(&t, &p->y, &inverse);
     fe_store(b, &t);
     b[31] = (uint8_t)(b[31] | sign << 7);
-}
-
-/* All ones if the order of p divides 8: exactly then 4 p has order 1 or 2 and x = 0. p is
- * used up. */
-static uint32_t ge_is_small(ge *p) {
-    ge_double(p, 0);
-    ge_double(p, 0);
-    return fe_is_zero(&p->x);
 }
 
 /* A comb of five teeth: the bits i, i + 51 .. i + 204 of a scalar make one digit, i = 50
@@ -3250,7 +3148,8 @@ PICOSUIT_MUST_CHECK static B_NOINLINE int ed25519_check_expanded(const uint8_t r
     uint32_t mask;
     ge_combine_combs(&p, s, k, key + 32);
     ge_store(b, &p);
-    mask = ct_equal(b, r, 32) & ~ge_is_small(&p);
+    ge_double(&p, 1); /* x y = 0: R is of small order, as in ge_begin */
+    mask = ct_equal(b, r, 32) & ~fe_is_zero(&p.t);
     if (mask == 0xffffffff && ct_equal(b, r, 32) == mask) {
         st = PICOSUIT_OK;
     }

@@ -111,10 +111,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } row[] = {
-    ROW(ed25519_55),    ROW(ed25519_150), ROW(x25519),        ROW(aes_unwrap_40),
-    ROW(hkdf_32),       ROW(sha256_64),   ROW(sha256_1088),   ROW(sha512_64),
-    ROW(sha512_1088),   ROW(chacha20_64), ROW(chacha20_1088), ROW(poly1305_64),
-    ROW(poly1305_1088), ROW(aead_64),     ROW(aead_1088),
+    ROW(ed25519_55),       ROW(ed25519_150), ROW(x25519),        ROW(aes_unwrap_40),
+    ROW(hkdf_32),          ROW(sha256_64),   ROW(sha256_1088),   ROW(sha512_64),
+    ROW(sha512_1088),      ROW(chacha20_64), ROW(chacha20_1088), ROW(poly1305_64),
+    ROW(poly1305_1088),    ROW(aead_64),     ROW(aead_1088),
 #if PICOSUIT_ED25519_EXPANDED
     ROW(ed25519_expanded),
 #endif
