@@ -36,17 +36,15 @@ MACHINES = {
                   "nrf51-soc.flash-size=0x400000"],
 }
 
-HALVES = {"test_ed25519_halves_as_whole": "needs PICOSUIT_ED25519_HALVES",
-          "test_ed25519_halves_are_used": "needs PICOSUIT_ED25519_HALVES"}
 SIZES = {"test_hostile_open_of_4_gib": "needs lengths above 32 bits"}
 NO_LOAD = {"test_bytes_load32be": "only C code loads so"}
 
 # name: compiler, switches, [(machine, suites)], tests that are not there and why
 BUILDS = {
-    "gcc": ("gcc", "", [("Cortex-M3", []), ("Cortex-M0", CRYPTO)], {**HALVES, **SIZES, **NO_LOAD}),
-    "gcc-c": ("gcc", "-DPICOSUIT_ASM=0", [("Cortex-M0", CRYPTO)], HALVES),
+    "gcc": ("gcc", "", [("Cortex-M3", []), ("Cortex-M0", CRYPTO)], {**SIZES, **NO_LOAD}),
+    "gcc-c": ("gcc", "-DPICOSUIT_ASM=0", [("Cortex-M0", CRYPTO)], {}),
     "gcc-halves": ("gcc", "-DPICOSUIT_ED25519_HALVES=1", [("Cortex-M0", CRYPTO)], NO_LOAD),
-    "clang": ("clang", "", [("Cortex-M0", CRYPTO)], {**HALVES, **NO_LOAD}),
+    "clang": ("clang", "", [("Cortex-M0", CRYPTO)], NO_LOAD),
 }
 
 
