@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Writes docs/performance.md and its plots from build/bench/m0.json (`make bench`), or with
---check says whether they are what the counts of now make; the date of measuring may differ.
+--check says whether they are what the counts of now make; date, compiler and simulator may differ.
 
 Every figure in the document is from that file, from bench/rivals.csv (other libraries, each at
 three levels of optimisation), bench/silicon.csv (the counter against published measurements)
@@ -22,7 +22,9 @@ import plots  # noqa: E402
 
 COUNTS = arm.OUT / "bench" / "m0.json"
 PAGE, PLOTS = Path("docs/performance.md"), Path("docs/performance")
-DATE = "Measured on "  # begins the line that may differ
+DATE = "Measured on "
+MAY_DIFFER = (DATE, "- Compiler: ", "- Simulator: ")  # begin lines
+HOSTS = Path("bench/host/recorded.json")  # seconds: recorded once, not measured by CI
 MHZ = 16
 KIB = 1024
 CORES = {"m0": "M0", "m0plus": "M0+"}
@@ -422,11 +424,34 @@ the port's driver of the flash controller, `match_in_install` reads the image ba
 
 ## Growth
 
-{growing}""", files
+{growing}
+{hosts(json.loads(HOSTS.read_text()))}""", files
+
+
+def hosts(recorded):
+    """The recorded run of `make bench-host`."""
+    beside, alone = [], []
+    for row in recorded["rows"]:
+        if row["against"]:
+            beside.append((row["name"], row["against"], number(row.get("bytes")),
+                           number(row["ours_ns"]), number(row["theirs_ns"]), row["ratio_pct"]))
+        else:
+            alone.append((row["name"], number(row["ours_ns"]), number(row["per_second"])))
+    return f"""## Hosts
+
+Recorded by `make bench-host-record` on {recorded["date"]}: {recorded["processor"]},
+{recorded["compiler"]}, `{recorded["flags"]}`, beside libsodium {recorded["libsodium"]} in one
+program, medians of {recorded["rounds"]} rounds; 100 % is as fast as libsodium. Times vary, so nothing is decided by them; `bench/README.md`
+says what each row does.
+
+{table(["", "libsodium", "bytes", "ours, ns", "theirs, ns", "speed, %"], beside)}
+
+{table(["", "ours, ns", "per second"], alone)}
+"""
 
 
 def undated(text):
-    return [line for line in text.splitlines() if not line.startswith(DATE)]
+    return [line for line in text.splitlines() if not line.startswith(MAY_DIFFER)]
 
 
 def stale(text, files):
