@@ -2469,8 +2469,8 @@ int picosuit_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t poi
  * uses: 1 2 6
  * ==================================================================================== */
 
-/* Scalars of half the size: faster, for 2 KiB more of text and 700 bytes more of stack.
- */
+/* Scalars of half the size: faster, for 1.3 KiB more of text, and 420 bytes more of stack
+ * on Cortex-M0. Parts that want the least, without assembly, do without. */
 #ifndef PICOSUIT_ED25519_HALVES
 #define PICOSUIT_ED25519_HALVES (!PICOSUIT_FIELD_32)
 #endif
@@ -2492,6 +2492,20 @@ static void sc_load(uint16_t *r, const uint8_t *b, unsigned n) {
 /* r += f a, n limbs, and what goes above them is returned; |f| < 2^16. With a negative f
  * it is the complement of r that grows. All fits: (2^16 - 1)^2 + 2 (2^16 - 1) = 2^32 - 1.
  */
+#if FE_ASM
+/* clang-format off */
+FE_NAKED static uint32_t sc_row(FE_UNUSED uint16_t *r, FE_UNUSED const uint16_t *a,
+                                FE_UNUSED unsigned n, FE_UNUSED int32_t f) {
+    __asm__(".syntax unified\n"
+            "push {r4, r5, r6, r7, lr}; asrs r7, r3, #31; eors r3, r7; subs r3, r7\n"
+            "uxth r7, r7; lsls r2, r2, #1; adds r0, r2; adds r1, r2; rsbs r2, r2, #0\n"
+            "movs r4, #0; 1: ldrh r5, [r1, r2]; ldrh r6, [r0, r2]; muls r5, r3\n"
+            "eors r6, r7; adds r4, r6; adds r4, r5; movs r6, r4; eors r6, r7\n"
+            "strh r6, [r0, r2]; lsrs r4, r4, #16; adds r2, #2; bne 1b\n"
+            "movs r0, r4; pop {r4, r5, r6, r7, pc}");
+}
+/* clang-format on */
+#else
 static B_NOINLINE uint32_t sc_row(uint16_t *r, const uint16_t *a, unsigned n, int32_t f) {
     uint32_t c = 0, flip = f < 0 ? 0xffff : 0, g = (uint32_t)(f < 0 ? -f : f);
     for (const uint16_t *end = a + n; a != end; a++, r++) {
@@ -2501,6 +2515,7 @@ static B_NOINLINE uint32_t sc_row(uint16_t *r, const uint16_t *a, unsigned n, in
     }
     return c;
 }
+#endif
 
 /* All ones if s < L: the sign of s - L. */
 static uint32_t sc_is_reduced(const uint16_t s[16]) {

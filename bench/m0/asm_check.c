@@ -16,7 +16,7 @@
 
 static const char *const name[OP_N] = {"mul",        "mul_same", "sq",  "add",
                                        "sub",        "sub_from", "a24", "select",
-                                       "select_not", "invert"};
+                                       "select_not", "invert",   "row"};
 static uint32_t edge[EDGES][8];
 static uint32_t state[4] = {1, 2, 3, 4};
 
@@ -68,13 +68,16 @@ static void random_words(uint32_t x[8]) {
 
 /* Sums and fe_invert take bound A only: v[15] <= 0x8001. */
 static int takes(unsigned op, const uint32_t x[8]) {
-    return op < OP_ADD || (op >= OP_A24 && op < OP_INVERT) || x[7] < 0x80020000;
+    return op < OP_ADD || (op >= OP_A24 && op != OP_INVERT) || x[7] < 0x80020000;
 }
 
 static unsigned differs(unsigned op, const uint32_t a[8], const uint32_t b[8]) {
     uint32_t x[8], y[8], u[8], v[8];
     asm_run(op, (uint8_t *)x, (const uint8_t *)a, (const uint8_t *)b);
     c_run(op, (uint8_t *)y, (const uint8_t *)a, (const uint8_t *)b);
+    if (op == OP_ROW) { /* all of it, not modulo p */
+        return memcmp(x, y, 32) != 0;
+    }
     asm_canonical((uint8_t *)u, (const uint8_t *)x);
     c_canonical((uint8_t *)v, (const uint8_t *)y);
     return (op < OP_SELECT && x[7] >= 0x80020000) || memcmp(u, v, 32) != 0;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Field assembly of the core against its C twins on Cortex-M0, under QEMU: one image with both.
+"""Assembly of sections 6 to 8 of the core against its C twins on Cortex-M0, under QEMU: one image
+with both.
 
 asm_twin.c, which includes the core, is compiled twice; only its own functions stay global, so
 the two do not meet. asm_check.c calls both on edge and 100,000 random inputs."""
@@ -28,7 +29,7 @@ def main():
             "-o", elf)
     for line in cycles.simulate(elf, "m0"):
         name, n, count = line.split()
-        print(f"fe_{name:10} {n:>7} inputs as its C twin, {count:>5} cycles with the call")
+        print(f"{'sc' if name == 'row' else 'fe'}_{name:10} {n:>7} inputs as its C twin, {count:>5} cycles with the call")
 
 
 if __name__ == "__main__":

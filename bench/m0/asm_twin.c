@@ -15,6 +15,8 @@
 
 void TWIN(run)(unsigned op, uint8_t r[32], const uint8_t a[32], const uint8_t b[32]) {
     fe x, y;
+    int32_t f;
+    uint32_t carry;
     memcpy(x.v, a, 32);
     memcpy(y.v, b, 32);
     switch (op) {
@@ -33,6 +35,11 @@ void TWIN(run)(unsigned op, uint8_t r[32], const uint8_t a[32], const uint8_t b[
     case OP_INVERT:
         fe_invert(&y, &x);
         x = y;
+        break;
+    case OP_ROW: /* the number of limbs and the factor are from y, too */
+        f = y.v[1] & 1 ? -(int32_t)y.v[0] : y.v[0];
+        carry = sc_row(x.v, y.v, 1 + y.v[2] % 16u, f);
+        x.v[15] ^= (uint16_t)carry;
         break;
     default: break;
     }

@@ -18,6 +18,7 @@ enum {
     OP_SELECT,
     OP_SELECT_NOT,
     OP_INVERT,
+    OP_ROW,
     OP_N
 };
 
