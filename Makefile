@@ -32,7 +32,7 @@ $(O)/libpicosuit.a: $(CORE)
 	$(AR) rcs $@ $(O)/picosuit.o
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## /\1|/p' Makefile bench/m0/device.mk | \
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1|/p' Makefile bench/m0/device.mk | \
 		while IFS='|' read -r name what; do printf '%-15s %s\n' "$$name" "$$what"; done
 
 setup: ## install the Debian and Python packages that other targets use

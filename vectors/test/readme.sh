@@ -82,7 +82,7 @@ for document in "${documents[@]}" docs/changes/*.md; do
     done < <(grep -so '](\([^)#:]*\)[)#]' "$document" | sed 's/^](//; s/[)#]$//' | sort -u | grep .)
     while read -r target; do
         check "$document: make $target" is_target "$target"
-    done < <(grep -so '`make [a-z-]*' "$document" | sed 's/.* //' | sort -u | grep .)
+    done < <(grep -so '`make [a-z0-9-]*' "$document" | sed 's/.* //' | sort -u | grep .)
     case $document in */conformance.md) continue ;; esac # conformance.py does
     while read -r name; do
         check "$document: test $name" is_test "$name"
