@@ -184,7 +184,7 @@ asm-check-sym:
 	@O=$(O) CLANG="$(CLANG)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/sym_check.py
 
 asm-check-field:
-	@O=$(O) CC="$(CC)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/asm_check.py
+	@O=$(O) CC="$(CC)" CLANG="$(CLANG)" CROSS=$(CROSS) QEMU=$(QEMU) $(PYTHON) bench/m0/asm_check.py
 
 targets: ## demanded figures that are missed
 	@O=$(O) $(PYTHON) bench/targets.py list

@@ -14,9 +14,9 @@
 #endif
 #define EDGES 21
 
-static const char *const name[OP_N] = {"mul",        "mul_same", "sq",  "add",
-                                       "sub",        "sub_from", "a24", "select",
-                                       "select_not", "invert",   "row"};
+static const char *const name[OP_N] = {"mul",        "mul_same", "sq",     "add",
+                                       "sub",        "sub_from", "a24",    "select",
+                                       "select_not", "pair",     "invert", "row"};
 static uint32_t edge[EDGES][8];
 static uint32_t state[4] = {1, 2, 3, 4};
 
@@ -75,7 +75,7 @@ static unsigned differs(unsigned op, const uint32_t a[8], const uint32_t b[8]) {
     uint32_t x[8], y[8], u[8], v[8];
     asm_run(op, (uint8_t *)x, (const uint8_t *)a, (const uint8_t *)b);
     c_run(op, (uint8_t *)y, (const uint8_t *)a, (const uint8_t *)b);
-    if (op == OP_ROW) { /* all of it, not modulo p */
+    if (op == OP_ROW || op == OP_PAIR) { /* all of it, not modulo p */
         return memcmp(x, y, 32) != 0;
     }
     asm_canonical((uint8_t *)u, (const uint8_t *)x);

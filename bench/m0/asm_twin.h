@@ -17,6 +17,7 @@ enum {
     OP_A24,
     OP_SELECT,
     OP_SELECT_NOT,
+    OP_PAIR,
     OP_INVERT,
     OP_ROW,
     OP_N
