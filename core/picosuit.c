@@ -1851,12 +1851,12 @@ FE_NAKED static void fe_close(void) {
     FE_DIFF_64("r3", "r5", "r6", "r7") "mov r6, lr; eors r7, r6; mov lr, r7\n"           \
     FE_PRODUCT_64                                                                        \
     "mov r7, lr; eors r3, r7; eors r4, r7; eors r5, r7; eors r6, r7\n"                   \
-    "ldr r0, [sp]; ldr r1, [r0, #24]; ldr r2, [r0, #28]; mov r8, r1; mov r9, r2\n"       \
-    "lsrs r1, r7, #1; ldm r0!, {r1, r2}; adcs r3, r1; adcs r4, r2\n"                     \
-    "mov r1, r8; mov r2, r9; adcs r5, r1; adcs r6, r2; movs r1, #0; adcs r7, r1\n"       \
+    "ldr r0, [sp]; lsrs r1, r7, #1; ldm r0!, {r1, r2}; adcs r3, r1; adcs r4, r2\n"       \
+    "ldr r1, [r0, #16]; ldr r2, [r0, #20]; adcs r5, r1; adcs r6, r2\n"                   \
+    "movs r1, #0; adcs r7, r1\n"                                                         \
     FE_ADD_TWICE FE_ADD_TWICE                                                            \
-    "mov r1, r8; mov r2, r9; adds r1, r7; movs r7, #0; adcs r2, r7\n"                    \
-    "subs r0, #16; stm r0!, {r3, r4, r5, r6}; stm r0!, {r1, r2}; add sp, #12; pop {pc}\n"
+    "ldm r0!, {r1, r2}; adds r1, r7; movs r7, #0; adcs r2, r7\n"                         \
+    "subs r0, #24; stm r0!, {r3, r4, r5, r6}; stm r0!, {r1, r2}; add sp, #12; pop {pc}\n"
 
 /* r = a * b */
 FE_NAKED static void fe_mul(FE_UNUSED fe *r, FE_UNUSED const fe *a,
@@ -2394,24 +2394,29 @@ typedef struct {
 /* One step, in the names of [RFC7748 5]: (x2, z2) becomes the double of itself or, if
  * mask is all ones, of (x3, z3), and (x3, z3) the sum of both. An exchange of the two
  * before changes only which sum and difference are squared, for D A and C B change
- * places. */
-static void x25519_step(x25519_state *s, uint32_t mask) {
+ * places. The last three steps do without the sum: bits 2 .. 0 are 0, so the first of
+ * them chooses, the others take (x2, z2). */
+static void x25519_step(x25519_state *s, uint32_t mask, int with_sum) {
     fe_add(&s->t, &s->x2, &s->z2);  /* A */
     fe_sub(&s->z2, &s->x2, &s->z2); /* B */
     fe_add(&s->x2, &s->x3, &s->z3); /* C */
     fe_sub(&s->x3, &s->x3, &s->z3); /* D */
-    fe_mul(&s->z3, &s->x3, &s->t);  /* DA */
-    fe_mul(&s->u, &s->x2, &s->z2);  /* CB */
+    if (with_sum) {
+        fe_mul(&s->z3, &s->x3, &s->t); /* DA */
+        fe_mul(&s->u, &s->x2, &s->z2); /* CB */
+    }
     fe_select(&s->t, &s->x2, mask);
     fe_select(&s->z2, &s->x3, mask);
-    fe_add(&s->x3, &s->z3, &s->u);
-    fe_sub(&s->z3, &s->z3, &s->u);
-    fe_sq(&s->x3, &s->x3); /* (DA + CB)^2 */
-    fe_sq(&s->z3, &s->z3);
-    fe_mul(&s->z3, &s->z3, &s->x1); /* x1 (DA - CB)^2 */
-    fe_sq(&s->x2, &s->t);           /* AA */
-    fe_sq(&s->t, &s->z2);           /* BB */
-    fe_sub(&s->z2, &s->x2, &s->t);  /* E */
+    if (with_sum) {
+        fe_add(&s->x3, &s->z3, &s->u);
+        fe_sub(&s->z3, &s->z3, &s->u);
+        fe_sq(&s->x3, &s->x3); /* (DA + CB)^2 */
+        fe_sq(&s->z3, &s->z3);
+        fe_mul(&s->z3, &s->z3, &s->x1); /* x1 (DA - CB)^2 */
+    }
+    fe_sq(&s->x2, &s->t);          /* AA */
+    fe_sq(&s->t, &s->z2);          /* BB */
+    fe_sub(&s->z2, &s->x2, &s->t); /* E */
     fe_mul_a24(&s->u, &s->z2);
     fe_add(&s->u, &s->u, &s->x2);
     fe_mul(&s->x2, &s->x2, &s->t); /* AA BB */
@@ -2436,10 +2441,10 @@ x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]) {
     fe_small(&s.z3, 1);
     for (unsigned i = 255; i-- > 0;) {
         bit = 0 - ((uint32_t)s.scalar[i >> 3] >> (i & 7) & 1);
-        x25519_step(&s, mask ^ bit);
+        x25519_step(&s, mask ^ bit, i > 2);
         mask = bit;
     }
-    /* bit 0 of the scalar is 0: (x2, z2) is the result */
+    /* bits 2 .. 0 are 0: the steps doubled, and (x2, z2) is the result */
     fe_invert(&s.x3, &s.z2);
     fe_mul(&s.x2, &s.x2, &s.x3);
     fe_store(out, &s.x2);
