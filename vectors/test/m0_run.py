@@ -45,7 +45,10 @@ BUILDS = {
     "gcc-c": ("gcc", "-DPICOSUIT_ASM=0", [("Cortex-M0", CRYPTO)], {}),
     "gcc-halves": ("gcc", "-DPICOSUIT_ED25519_HALVES=1", [("Cortex-M0", CRYPTO)], NO_LOAD),
     "clang": ("clang", "", [("Cortex-M0", CRYPTO)], NO_LOAD),
+    "gcc-expanded": ("gcc", "-DPICOSUIT_ED25519_EXPANDED=1", [("Cortex-M0", ["expanded"])], {}),
 }
+# name: what the host's tests are compiled with, where it is not the default
+HOST = {"gcc-expanded": "-DPICOSUIT_ED25519_EXPANDED=1"}
 
 
 def make_objects(name, compiler, switches):
@@ -114,12 +117,16 @@ def names(output):
     return {line[5:] for line in output.splitlines() if line.startswith("PASS ")}
 
 
+def host_of(name):
+    return DIR / (f"host-{name}" if name in HOST else "host")
+
+
 def check_suites(name, machine, suites, left_out):
     """Runs suites of one build; the same tests as on the host pass. Returns the last line."""
     status, out = run(DIR / f"{name}.elf", machine, "CI=1", f"TEST_QUICK={QUICK}", "all", "-v",
                       *suites)
     got, last = names(out), (out.splitlines() or [""])[-1]
-    r = subprocess.run([DIR / "host" / "test" / "all", "-v", *suites], capture_output=True,
+    r = subprocess.run([host_of(name) / "test" / "all", "-v", *suites], capture_output=True,
                        text=True, env={"TEST_QUICK": "100"})
     want = names(r.stdout)
     gone = {t for t in left_out if t in want}
@@ -152,8 +159,10 @@ def main():
         if not shutil.which(tool):
             sys.exit(f"m0: needs {tool}, see make setup")
     DIR.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["make", "-s", f"O={DIR / 'host'}", str(DIR / "host" / "test" / "all")],
-                   check=True, env=clean_environment())
+    for out, switches in {host_of(name): HOST.get(name, "") for name in ["gcc", *wanted]}.items():
+        goal = str(out / "test" / "all")
+        subprocess.run(["make", "-s", f"O={out}", f"CPPFLAGS={switches}", goal], check=True,
+                       env=clean_environment())
     jobs, lines = [], {}
     for name in dict.fromkeys(["gcc", *wanted]):
         compiler, switches, runs, left_out = BUILDS[name]

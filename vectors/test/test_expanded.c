@@ -334,7 +334,7 @@ static void expanded_wrong_table(void) {
 static void expanded_no_table(void) {
     vec v;
     uint8_t blob[PICOSUIT_EXPANDED_LEN], other[PICOSUIT_EXPANDED_LEN];
-    uint8_t zero[64] = {0};
+    uint8_t room[PICOSUIT_EXPANDED_LEN + 3], zero[64] = {0};
     memset(other, 0, sizeof other);
     for (vec_open(&v, "crypto/ed25519.txt"); vec_next(&v);) {
         size_t len;
@@ -343,6 +343,11 @@ static void expanded_no_table(void) {
         TEST(vec_name(&v, "refuse_expanded_no_table_"));
         EXPECT_INT(expanded_make(blob, vec_hex(&v, "key", NULL)), 1);
         EXPECT_INT(picosuit_ed25519_verify_expanded(sig, blob, data, len), PICOSUIT_OK);
+        for (unsigned i = 0; i < 4; i++) { /* at any address */
+            memcpy(room + i, blob, sizeof blob);
+            EXPECT_INT(picosuit_ed25519_verify_expanded(sig, room + i, data, len),
+                       PICOSUIT_OK);
+        }
         memcpy(other, blob, 32);
         EXPECT_INT(picosuit_ed25519_verify_expanded(sig, other, data, len),
                    PICOSUIT_E_CRYPTO);
