@@ -26,6 +26,7 @@ from curve import D, P, add, root, times
 TEETH, TOOTH = 5, 51
 LENGTH = 32 + 96 * 2 ** (TEETH - 1)
 SPKI = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: what precedes the key in DER
+MOST = 4096  # bytes that are read of a file: more is no key
 
 
 def decode(key: bytes) -> tuple[int, int]:
@@ -94,6 +95,26 @@ def c_array(name: str, blob: bytes) -> bytes:
             f"}} {name} = {{{{\n    " + ",\n    ".join(rows) + ",\n}};\n").encode()
 
 
+def read(path: Path) -> bytes:
+    with path.open("rb") as f:
+        return f.read(MOST)
+
+
+def write(path: Path, blob: bytes) -> None:
+    """All of it or nothing; what was there stays until then."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(blob)
+        return
+    path = path.resolve()  # a link stays one
+    part = path.with_name(f"{path.name}.new")
+    try:
+        part.write_bytes(blob)
+        part.replace(path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise OSError(e.errno, os.strerror(e.errno), str(path)) from None
+
+
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         sys.exit(refuse(message))
@@ -117,22 +138,22 @@ def main(args: list[str]) -> int:
     a = arguments(args)
     if a.c is not None and not re.fullmatch(r"[A-Za-z_]\w*", a.c, re.A):
         return refuse(f"not a name in C: {a.c!r}")
-    if a.c is None and a.output is None and sys.stdout.isatty():
+    if a.output is None and (sys.stdout is None or a.c is None and sys.stdout.isatty()):
         return refuse("bytes do not go to a terminal: -o FILE or --c NAME")
     try:
         is_hex = re.fullmatch(r"[0-9a-fA-F]{33,}", a.key) and not Path(a.key).exists()
-        blob = expand(key_of(a.key.encode() if is_hex else Path(a.key).read_bytes()))
+        blob = expand(key_of(a.key.encode() if is_hex else read(Path(a.key))))
         if a.c is not None:
             blob = c_array(a.c, blob)
         if a.output is not None:
-            Path(a.output).write_bytes(blob)
+            write(Path(a.output), blob)
         else:
             sys.stdout.buffer.write(blob)
             sys.stdout.buffer.flush()
     except (OSError, ValueError) as e:
-        reason = f"{e.filename}: {os.strerror(e.errno)}" if isinstance(e, OSError) and e.filename \
-            else str(e)
-        return refuse(reason)
+        if isinstance(e, OSError):
+            return refuse(f"{e.filename or 'standard output'}: {os.strerror(e.errno)}")
+        return refuse(str(e))
     return 0
 
 
