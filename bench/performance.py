@@ -441,8 +441,8 @@ def hosts(recorded):
 
 Recorded by `make bench-host-record` on {recorded["date"]}: {recorded["processor"]},
 {recorded["compiler"]}, `{recorded["flags"]}`, beside libsodium {recorded["libsodium"]} in one
-program, medians of {recorded["rounds"]} rounds; 100 % is as fast as libsodium. Times vary, so nothing is decided by them; `bench/README.md`
-says what each row does.
+program, medians of {recorded["rounds"]} rounds; 100 % is as fast as libsodium. Times vary, so
+nothing is decided by them; `bench/README.md` says what each row does.
 
 {table(["", "libsodium", "bytes", "ours, ns", "theirs, ns", "speed, %"], beside)}
 
