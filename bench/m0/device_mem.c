@@ -7,8 +7,9 @@
 
 typedef uint32_t __attribute__((may_alias)) word;
 
-/* Upwards, so `to` may lie below `from` in the same memory. */
-void *memcpy(void *restrict to, const void *restrict from, size_t n) {
+/* Upwards, so `to` may lie below `from` in the same memory: memmove relies on it, and
+ * nothing is `restrict`. */
+void *memcpy(void *to, const void *from, size_t n) {
     unsigned char *t = to;
     const unsigned char *f = from;
     if ((((uintptr_t)t | (uintptr_t)f) & 3) == 0) {
