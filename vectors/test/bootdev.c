@@ -540,6 +540,26 @@ void bootdev_quiet(bootdev *d) {
     d->asked = 0;
 }
 
+bootdev_cells bootdev_saved;
+
+void bootdev_save(const bootdev *d) {
+    bootdev_saved = d->c;
+}
+
+void bootdev_restore(bootdev *d) {
+    d->c = bootdev_saved;
+}
+
+void bootdev_again(bootdev *d, unsigned running) {
+    bootdev_restore(d);
+    bootdev_quiet(d);
+    bootdev_wake(d, running);
+}
+
+int bootdev_is_record(const picosuit_boot_record *a, const picosuit_boot_record *b) {
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
 static int init_processor(bootdev *d) {
     int st;
     do {

@@ -133,6 +133,17 @@ void bootdev_factory(bootdev *d, unsigned geometry, const char *name); /* new, i
 const bootdev_envelope *bootdev_find(const char *name);
 const uint8_t *bootdev_set(const char *name, size_t *len); /* boot/set_<name>.cbor */
 
+/* -- its flash, kept for several tries -- */
+
+#define BOOTDEV_FACTORY 255 /* page of the factory set, and of no new set */
+
+extern bootdev_cells bootdev_saved;
+void bootdev_save(const bootdev *d);
+void bootdev_restore(bootdev *d); /* the cells alone */
+/* The flash as it was saved, the firmware of a slot just started, nothing injected. */
+void bootdev_again(bootdev *d, unsigned running);
+int bootdev_is_record(const picosuit_boot_record *a, const picosuit_boot_record *b);
+
 /* -- its flash -- */
 
 unsigned bootdev_journal_pages(const bootdev *d);

@@ -10,22 +10,6 @@
 #include <stdio.h>
 
 static bootdev d;
-static bootdev_cells saved;
-
-static void save(void) {
-    saved = d.c;
-}
-
-/* The flash as it was saved, the firmware of a slot just started, nothing injected. */
-static void again(unsigned running) {
-    d.c = saved;
-    bootdev_quiet(&d);
-    bootdev_wake(&d, running);
-}
-
-static int is_record(const picosuit_boot_record *a, const picosuit_boot_record *b) {
-    return memcmp(a, b, sizeof *a) == 0;
-}
 
 /* -- a whole life -- */
 
@@ -82,18 +66,18 @@ static void journal(const uint32_t *counters) {
 static void commit_goes_to(unsigned page, uint32_t counter) {
     picosuit_boot_record rec;
     bootdev_quiet(&d);
-    save();
+    bootdev_save(&d);
     bootdev_wake(&d, 0);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(bootdev_newest(&d, &rec), page);
     EXPECT_INT(rec.counter, counter);
     EXPECT_INT(rec.phase, PICOSUIT_BOOT_FRESH);
-    EXPECT(is_record(&rec, &d.b.rec));
+    EXPECT(bootdev_is_record(&rec, &d.b.rec));
     EXPECT_INT(d.erases, 1);
     for (unsigned i = 0; i < d.flash.journal_pages; i++) {
         uint32_t at = d.flash.journal + i * d.flash.page;
         if (i != page) {
-            EXPECT_MEM(d.c.cell + at, saved.cell + at, d.flash.page);
+            EXPECT_MEM(d.c.cell + at, bootdev_saved.cell + at, d.flash.page);
         }
     }
     BOOTDEV_OK(&d);
@@ -239,7 +223,7 @@ static void j6(void) {
     EXPECT_MEM(&idle, &want, sizeof want);
     EXPECT_INT(d.ops, 2);
     EXPECT_INT(d.commits, 1);
-    EXPECT(bootdev_record(&d, (unsigned)page, &want) && is_record(&want, &fresh));
+    EXPECT(bootdev_record(&d, (unsigned)page, &want) && bootdev_is_record(&want, &fresh));
     TEST("test_boot_j6_idle_is_not_copied");
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -253,24 +237,25 @@ static void j7(void) {
     TEST("test_boot_j7_transfer_makes_nothing_bootable");
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
-    save();
+    bootdev_save(&d);
     EXPECT_INT(bootdev_transfer(&d, "v2"), PICOSUIT_OK);
     EXPECT_INT(d.commits, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(d.commits, 0);
     TEST("test_boot_j7_sealed_slot_without_a_record");
-    again(old);
+    bootdev_again(&d, old);
     bootdev_newest(&d, &rec);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     uint32_t at = d.flash.journal, len = d.flash.journal_pages * d.flash.page;
-    memcpy(d.c.cell + at, saved.cell + at, len); /* all of v2, and the journal before */
+    memcpy(d.c.cell + at, bootdev_saved.cell + at,
+           len); /* all of v2, and the journal before */
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(d.ops, 0);
     TEST("test_boot_j7_nothing_running_is_written");
-    again(old);
+    bootdev_again(&d, old);
     d.b.slot = (uint8_t)old;
     EXPECT_INT(picosuit_boot_prepare(&d.b, PICOSUIT_AREA_IMAGE, &at), PICOSUIT_E_STATE);
     d.b.slot = PICOSUIT_NO_SLOT;
@@ -286,16 +271,16 @@ static void j8(void) {
     TEST("test_boot_j8_digest_over_flash_before_cand");
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
-    save();
+    bootdev_save(&d);
     bootdev_newest(&d, &was);
     for (uint32_t at = 0; at < 500; at += 71) {
-        again(old);
+        bootdev_again(&d, old);
         EXPECT_INT(bootdev_transfer(&d, "v2"), PICOSUIT_OK);
         d.c.cell[d.flash.slot[old ^ 1u] + at] ^= 0x40;
         EXPECT_INT(bootdev_candidate(&d), PICOSUIT_E_CONDITION);
         EXPECT_INT(d.commits, 0);
         bootdev_newest(&d, &now);
-        EXPECT(is_record(&was, &now) && is_record(&was, &d.b.rec));
+        EXPECT(bootdev_is_record(&was, &now) && bootdev_is_record(&was, &d.b.rec));
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
         EXPECT_INT(d.b.running, old);
         EXPECT_INT(d.b.rec.has_rejected, 0); /* a transfer that failed rejects nothing */
@@ -317,13 +302,13 @@ static void j10(void) {
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_E_STATE);
     TEST("test_boot_j10_factory_floor");
     d.flash.floor = 3;
-    save();
-    again(PICOSUIT_NO_SLOT);
+    bootdev_save(&d);
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_E_ROLLBACK);
     EXPECT_INT(d.ops, 0);
-    again(PICOSUIT_NO_SLOT);
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
-    again(PICOSUIT_NO_SLOT);
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     bootdev_install(&d, "v4");
     TEST("test_boot_factory_floor_equal_to_the_confirmed");
     bootdev_factory(&d, 0, "v2");
@@ -348,17 +333,17 @@ static void damage(void) {
     bootdev_install(&d, "v2");
     int page = bootdev_newest(&d, &was);
     uint32_t at = d.flash.journal + (uint32_t)page * d.flash.page;
-    EXPECT(is_record(&d.b.rec, &was));
+    EXPECT(bootdev_is_record(&d.b.rec, &was));
     d.c.cell[at] ^= 1;
     bootdev_newest(&d, &second);
     EXPECT_INT(second.counter, was.counter - 1);
     d.c.cell[at] ^= 1;
-    save();
+    bootdev_save(&d);
     TEST("test_boot_any_flipped_bit_invalidates_a_record");
     for (unsigned bit = 0; bit < 8 * sizeof was; bit++) {
         d.c.cell[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
         bootdev_wake(&d, 1);
-        EXPECT(is_record(&d.b.rec, &second));
+        EXPECT(bootdev_is_record(&d.b.rec, &second));
         d.c.cell[at + bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     TEST("test_boot_damaged_newest_the_one_before_counts");
@@ -368,7 +353,7 @@ static void damage(void) {
     EXPECT_INT(d.b.rec.floor, 2); /* FRESH said it, too: J6 */
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     TEST("test_boot_all_records_damaged_is_safe_mode");
-    again(0);
+    bootdev_again(&d, 0);
     for (uint32_t i = 0; i < 3; i++) {
         d.c.cell[d.flash.journal + i * d.flash.page + 40] ^= 0x10;
     }
@@ -421,7 +406,7 @@ static void odd(void) {
     int st = picosuit_boot_confirm(&d.b);
     rec = d.b.rec;
     bootdev_wake(&d, 0);
-    EXPECT(is_record(&rec, &d.b.rec)); /* memory and flash agree ... */
+    EXPECT(bootdev_is_record(&rec, &d.b.rec)); /* memory and flash agree ... */
     EXPECT_INT(st == PICOSUIT_OK,
                rec.phase == PICOSUIT_BOOT_FRESH); /* ... and it knows */
 }
@@ -484,10 +469,10 @@ static void rejected(void) {
         EXPECT_INT(d.sent->data[e->offset], 2); /* the sequence number */
     }
     TEST("test_boot_rejected_is_no_fallback");
-    save();
+    bootdev_save(&d);
     d.c.cell[d.flash.slot[d.b.running]] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
-    again(0);
+    bootdev_again(&d, 0);
     TEST("test_boot_after_a_rejection_the_next_one_is_installed");
     bootdev_install(&d, "v3");
     EXPECT_INT(d.b.rec.has_rejected, 1);
@@ -540,9 +525,9 @@ static void reruns(void) {
     }
     EXPECT_INT(d.ops, 0);
     EXPECT_INT(d.by[BOOTDEV_BEGIN], 0);
-    EXPECT(is_record(&was, &d.b.rec));
+    EXPECT(bootdev_is_record(&was, &d.b.rec));
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(bootdev_newest(&d, &now) >= 0 && is_record(&was, &now), 1);
+    EXPECT_INT(bootdev_newest(&d, &now) >= 0 && bootdev_is_record(&was, &now), 1);
     TEST("test_boot_rerun_after_confirm_before_the_boot");
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -553,15 +538,15 @@ static void reruns(void) {
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_FRESH);
     TEST("test_boot_rerun_of_the_confirmed_while_another_waits");
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    save();
+    bootdev_save(&d);
     EXPECT_INT(bootdev_update(&d, "v4"), PICOSUIT_OK);
     bootdev_newest(&d, &was);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     EXPECT_INT(d.ops, 0);
     bootdev_newest(&d, &now);
-    EXPECT(is_record(&was, &now));
-    again(d.b.running);
+    EXPECT(bootdev_is_record(&was, &now));
+    bootdev_again(&d, d.b.running);
     TEST("test_boot_rerun_of_the_waiting_does_nothing");
     EXPECT_INT(bootdev_update(&d, "v4"), PICOSUIT_OK);
     bootdev_newest(&d, &was);
@@ -581,7 +566,7 @@ static void waiting(void) {
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    save();
+    bootdev_save(&d);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
     EXPECT_INT(d.commits, 2); /* withdrawn, then the new one */
@@ -591,7 +576,7 @@ static void waiting(void) {
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.floor, 3);
     TEST("test_boot_withdrawn_when_the_newer_transfer_begins");
-    again(old);
+    bootdev_again(&d, old);
     EXPECT_INT(bootdev_transfer(&d, "v3"), PICOSUIT_OK);
     bootdev_newest(&d, &rec);
     EXPECT_INT(rec.phase, PICOSUIT_BOOT_IDLE);
@@ -600,7 +585,7 @@ static void waiting(void) {
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK); /* it may come again */
     TEST("test_boot_older_update_does_not_replace_the_waiting");
-    again(old);
+    bootdev_again(&d, old);
     EXPECT_INT(bootdev_update(&d, "v4"), PICOSUIT_OK);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_E_ROLLBACK); /* above the floor */
@@ -608,7 +593,7 @@ static void waiting(void) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.sequence, 4);
     TEST("test_boot_waiting_stays_if_the_newer_is_refused");
-    again(old);
+    bootdev_again(&d, old);
     EXPECT_INT(bootdev_update(&d, "v1b"), PICOSUIT_E_AUTH);
     EXPECT_INT(bootdev_update(&d, "v0"), PICOSUIT_E_ROLLBACK);
     EXPECT_INT(d.ops, 0);
@@ -635,20 +620,20 @@ static void confirms(void) {
     EXPECT_INT(d.ops, 0);
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_CAND);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    save();
+    bootdev_save(&d);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     bootdev_quiet(&d);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK); /* FRESH */
     EXPECT_INT(d.ops, 0);
     TEST("test_boot_confirm_by_another_slot");
-    again(old);
+    bootdev_again(&d, old);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_E_STATE);
-    again(PICOSUIT_NO_SLOT);
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_E_STATE);
     EXPECT_INT(d.ops, 0);
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
     TEST("test_boot_confirm_of_a_number_below_the_floor");
-    again(old ^ 1u);
+    bootdev_again(&d, old ^ 1u);
     d.b.rec.floor = 77; /* cannot be: but it must not fall */
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.floor, 77);

@@ -10,22 +10,6 @@
 #include <stdio.h>
 
 static bootdev d;
-static bootdev_cells saved;
-
-static void save(void) {
-    saved = d.c;
-}
-
-/* The flash as it was saved, the firmware of a slot just started, nothing injected. */
-static void again(unsigned running) {
-    d.c = saved;
-    bootdev_quiet(&d);
-    bootdev_wake(&d, running);
-}
-
-static int is_record(const picosuit_boot_record *a, const picosuit_boot_record *b) {
-    return memcmp(a, b, sizeof *a) == 0;
-}
 
 /* -- flash that fails, and says so, or does not; the power stays on -- */
 
@@ -33,7 +17,7 @@ static int is_record(const picosuit_boot_record *a, const picosuit_boot_record *
 static void is_alive(unsigned old, int has_candidate, int kind) {
     picosuit_boot_record rec;
     bootdev_quiet(&d);
-    EXPECT(bootdev_newest(&d, &rec) >= 0 && is_record(&d.b.rec, &rec));
+    EXPECT(bootdev_newest(&d, &rec) >= 0 && bootdev_is_record(&d.b.rec, &rec));
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     if (!has_candidate && d.b.rec.phase == PICOSUIT_BOOT_IDLE) {
         EXPECT_INT(d.b.running, old);
@@ -63,12 +47,12 @@ static void update_fails(unsigned g, int kind, int stays) {
                    stays ? "_for_good" : "", g));
     bootdev_factory(&d, g, "v1");
     old = d.b.running;
-    save();
+    bootdev_save(&d);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     ops = d.ops;
     EXPECT(ops > 10);
     for (n = 1; n <= ops; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.fail_at = n;
         d.fail_kind = kind;
         d.fail_on = stays;
@@ -79,7 +63,7 @@ static void update_fails(unsigned g, int kind, int stays) {
         }
         EXPECT_INT(rec.phase == PICOSUIT_BOOT_CAND,
                    st == PICOSUIT_OK || (kind == BOOTDEV_DONE && n == ops));
-        EXPECT(is_record(&rec, &d.b.rec));
+        EXPECT(bootdev_is_record(&rec, &d.b.rec));
         is_alive(old, st == PICOSUIT_OK, kind);
     }
 }
@@ -93,16 +77,16 @@ static void confirm_fails(unsigned g, int kind) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     slot = d.b.running;
     bootdev_newest(&d, &was);
-    save();
+    bootdev_save(&d);
     for (unsigned n = 1; n <= 2; n++) {
-        again(slot);
+        bootdev_again(&d, slot);
         d.fail_at = n;
         d.fail_kind = kind;
         int st = picosuit_boot_confirm(&d.b);
         int is_in = bootdev_newest(&d, &now) >= 0 && now.phase == PICOSUIT_BOOT_FRESH;
         EXPECT_INT(st == PICOSUIT_OK, kind == BOOTDEV_LIE && n == 1);
         EXPECT_INT(is_in, st == PICOSUIT_OK || (kind == BOOTDEV_DONE && n == 2));
-        EXPECT(is_record(&d.b.rec, is_in ? &now : &was));
+        EXPECT(bootdev_is_record(&d.b.rec, is_in ? &now : &was));
         d.fail_at = 0;
         EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -131,9 +115,9 @@ static void select_fails(unsigned g, int kind) {
             EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
             slot = d.b.running;
         }
-        save();
+        bootdev_save(&d);
         for (unsigned n = 1; n <= 2; n++) {
-            again(slot);
+            bootdev_again(&d, slot);
             d.fail_at = n;
             d.fail_kind = kind;
             EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -147,7 +131,7 @@ static void select_fails(unsigned g, int kind) {
                                           ? PICOSUIT_BOOT_TRY
                                           : d.b.rec.phase);
         }
-        d.c = saved;
+        bootdev_restore(&d);
         bootdev_quiet(&d);
         bootdev_wake(&d, slot);
     }
@@ -161,13 +145,13 @@ static void reads_fail(void) {
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
-    save();
+    bootdev_save(&d);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
     reads = d.reads;
     EXPECT(reads > 20);
     for (unsigned n = 1; n <= reads; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.reads = 0;
         d.read_fail_at = n;
         int st = bootdev_select(&d);
@@ -186,12 +170,12 @@ static void reads_fail(void) {
     d.flash.floor = 0;
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
-    save();
+    bootdev_save(&d);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     reads = d.reads;
     for (unsigned n = 1; n <= reads; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.reads = 0;
         d.read_fail_at = n;
         (void)bootdev_update(&d, "v2");
@@ -235,14 +219,14 @@ static void calls_fail(const char *name) {
     TEST(test_name("test_boot_platform_fails_in_candidate_%s", name));
     bootdev_factory(&d, 0, "v1w");
     old = d.b.running;
-    save();
+    bootdev_save(&d);
     EXPECT_INT(bootdev_transfer(&d, name), PICOSUIT_OK);
     before = d.calls;
     EXPECT_INT(bootdev_candidate(&d), PICOSUIT_OK);
     calls = d.calls;
     EXPECT(calls > before + 10);
     for (unsigned n = before + 1; n <= calls; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.call_fail_at = n;
         EXPECT_INT(bootdev_update(&d, name), PICOSUIT_E_PLATFORM);
         EXPECT_INT(d.stage, BOOTDEV_AT_CANDIDATE);
@@ -252,14 +236,14 @@ static void calls_fail(const char *name) {
         EXPECT_INT(bootdev_update(&d, name), PICOSUIT_OK);
     }
     TEST(test_name("test_boot_platform_fails_in_select_%s", name));
-    save();
-    again(old);
+    bootdev_save(&d);
+    bootdev_again(&d, old);
     EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
     calls = d.calls;
     bootdev_newest(&d, &rec);
     unsigned slot = rec.slot;
     for (unsigned n = 1; n <= calls; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.call_fail_at = n;
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
         EXPECT_INT(d.b.running, old);
@@ -299,9 +283,9 @@ static void no_fallback(void) {
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     d.c.cell[d.flash.slot[old]] ^= 1;
-    save();
+    bootdev_save(&d);
     for (unsigned n = 1; n <= 2; n++) {
-        again(old);
+        bootdev_again(&d, old);
         d.fail_at = n;
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
         d.fail_at = 0;
@@ -333,10 +317,10 @@ static void withdrawal_fails(void) {
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     bootdev_newest(&d, &was);
-    save();
+    bootdev_save(&d);
     for (unsigned n = 1; n <= 2; n++) {
         for (int kind = 0; kind < BOOTDEV_KINDS; kind++) {
-            again(old);
+            bootdev_again(&d, old);
             d.fail_at = n;
             d.fail_kind = kind;
             int st = bootdev_update(&d, "v3");
@@ -347,9 +331,9 @@ static void withdrawal_fails(void) {
             }
             EXPECT_INT(st, PICOSUIT_E_PLATFORM);
             EXPECT_INT(is_in, kind == BOOTDEV_DONE && n == 2);
-            EXPECT(is_record(&now, &d.b.rec));
+            EXPECT(bootdev_is_record(&now, &d.b.rec));
             EXPECT_MEM(d.c.cell + d.flash.slot[old ^ 1u],
-                       saved.cell + d.flash.slot[old ^ 1u], d.flash.slot_size);
+                       bootdev_saved.cell + d.flash.slot[old ^ 1u], d.flash.slot_size);
             EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
             EXPECT_INT(d.b.running, is_in ? old : old ^ 1u);
         }
@@ -373,9 +357,9 @@ static void init_fails(void) {
         TEST(test_name("test_boot_init_read_fails_%s_journal",
                        has_journal ? "with" : "no"));
         if (has_journal) {
-            d.c = saved;
+            bootdev_restore(&d);
         } else {
-            save();
+            bootdev_save(&d);
             bootdev_erase(&d, d.flash.journal, 3 * d.flash.page);
         }
         bootdev_quiet(&d);
@@ -399,7 +383,7 @@ static void init_fails(void) {
             EXPECT_INT(d.commits, 0);
         }
         if (has_journal) {
-            EXPECT(bootdev_newest(&d, &now) >= 0 && is_record(&was, &now));
+            EXPECT(bootdev_newest(&d, &now) >= 0 && bootdev_is_record(&was, &now));
             EXPECT_INT(bootdev_update(&d, "v5b"), PICOSUIT_OK);
         }
     }
@@ -414,19 +398,19 @@ static void again_each(const char *name, unsigned g) {
     TEST(test_name("test_boot_again_each_%s", name));
     bootdev_factory(&d, g, "v1w");
     running = d.b.running;
-    save();
+    bootdev_save(&d);
     EXPECT_INT(bootdev_update(&d, name), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     ops = d.ops;
     bootdev_newest(&d, &want);
-    again(running);
+    bootdev_again(&d, running);
     d.again_each = 1;
     EXPECT_INT(bootdev_update(&d, name), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT(d.agains > 40 && d.agains * 2 == d.calls);
     EXPECT_INT(d.ops, ops);
     bootdev_newest(&d, &got);
-    EXPECT(is_record(&want, &got));
+    EXPECT(bootdev_is_record(&want, &got));
     BOOTDEV_OK(&d);
 }
 
@@ -451,7 +435,7 @@ static void again_once(const char *name) {
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
         EXPECT_INT(d.agains, 1);
         bootdev_newest(&d, &got);
-        EXPECT(is_record(&want, &got));
+        EXPECT(bootdev_is_record(&want, &got));
     }
     EXPECT_INT(d.b.running, running ^ (want.slot != want.confirmed));
     BOOTDEV_OK(&d);

@@ -9,16 +9,7 @@
 #if PICOSUIT_WITH_BOOT
 #include <stdio.h>
 
-#define FACTORY 255
-
 static bootdev d;
-static bootdev_cells saved;
-
-static void again(unsigned running) {
-    d.c = saved;
-    bootdev_quiet(&d);
-    bootdev_wake(&d, running);
-}
 
 static int is_waiting(uint64_t sequence) {
     picosuit_boot_record rec;
@@ -46,9 +37,9 @@ static void waiting(void) {
     bootdev_factory(&d, 0, "v1w");
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "k4"), PICOSUIT_OK);
-    saved = d.c;
+    bootdev_save(&d);
     for (unsigned i = 0; i < sizeof older / sizeof *older; i++) {
-        again(old);
+        bootdev_again(&d, old);
         EXPECT(bootdev_update(&d, older[i]) < 0);
         EXPECT_INT(d.ops, 0);
         EXPECT(is_waiting(4));
@@ -131,10 +122,10 @@ static void odd_records(void) {
     bootdev_factory(&d, 0, "v1");
     bootdev_install(&d, "k2");
     bootdev_newest(&d, &was);
-    saved = d.c;
+    bootdev_save(&d);
     for (size_t at = 1; at < 16; at++) { /* phase to counter */
         for (unsigned i = 0; i < sizeof values; i++) {
-            d.c = saved;
+            bootdev_restore(&d);
             rec = was;
             ((uint8_t *)&rec)[at] = values[i];
             rec.counter +=
@@ -167,13 +158,13 @@ static void old_keys(void) {
     bootdev_install(&d, "k4"); /* a is gone */
     running = d.b.running;
     bootdev_newest(&d, &was);
-    saved = d.c;
-    again(running);
+    bootdev_save(&d);
+    bootdev_again(&d, running);
     d.reads = 0;
     EXPECT_INT(picosuit_boot_init(&d.b, &d.flash, &d, running), PICOSUIT_OK);
     reads = d.reads;
     for (unsigned n = 1; n <= reads; n++) {
-        d.c = saved;
+        bootdev_restore(&d);
         bootdev_quiet(&d);
         d.reads = 0;
         d.read_fail_at = n;
@@ -204,7 +195,7 @@ static void keys_without_digest(void) {
     EXPECT_INT(bootdev_update(&d, "k2_no_digest"), PICOSUIT_E_KEYS);
     EXPECT_INT(d.commits, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.keys, FACTORY);
+    EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
     TEST("test_boot_hostile_no_factory_set");
     bootdev_new(&d, 0);
     d.flash.factory = NULL;
@@ -224,12 +215,12 @@ static void disturbed(void) {
     bootdev_factory(&d, 0, "v1");
     bootdev_install(&d, "v2");
     running = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
     reads = d.reads;
     for (unsigned n = 1; n <= reads; n++) {
-        again(running);
+        bootdev_again(&d, running);
         d.reads = 0;
         d.read_fail_at = n;
         int st = bootdev_select(&d); /* E_PLATFORM of boot_init: the loader starts over */
@@ -254,13 +245,13 @@ static void flipped(int is_fresh) {
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     }
     running = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_select(&d), PICOSUIT_OK);
     reads = d.reads;
     for (unsigned n = 1; n <= reads; n++) {
         for (unsigned where = 0; where < 8; where++) {
-            again(running);
+            bootdev_again(&d, running);
             d.reads = 0;
             d.flip_at = n;
             d.flip_where = where;
@@ -287,9 +278,9 @@ static void confirms(void) {
     EXPECT_INT(bootdev_update(&d, "ik2"), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     slot = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     for (unsigned n = 1; n <= 2; n++) {
-        again(slot);
+        bootdev_again(&d, slot);
         d.fail_at = n;
         EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_E_PLATFORM);
         EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
@@ -313,7 +304,7 @@ static void page_changes(void) {
     d.c.cell[d.flash.keys + 100] ^= 1;
     EXPECT(picosuit_boot_confirm(&d.b) < 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    EXPECT_INT(d.b.rec.keys, FACTORY);
+    EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
     EXPECT_INT(d.b.rec.epoch, 0);
     BOOTDEV_OK(&d);
 }

@@ -9,13 +9,6 @@
 #include <stdio.h>
 
 static bootdev d;
-static bootdev_cells saved;
-
-static void again(void) {
-    d.c = saved;
-    bootdev_quiet(&d);
-    bootdev_wake(&d, PICOSUIT_NO_SLOT);
-}
 
 /* -- one byte of a slot changes -- */
 
@@ -47,7 +40,7 @@ static unsigned prepare(unsigned g, int is_confirmed) {
     } else {
         EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_OK);
     }
-    saved = d.c;
+    bootdev_save(&d);
     return old;
 }
 
@@ -65,7 +58,7 @@ static void candidate_changes(unsigned g, unsigned c, uint32_t step) {
     TEST(test_name("test_boot_image_candidate_%s_%u", classes[c].name, g));
     for (uint32_t i = 0, at; (at = place(c, old ^ 1u, i)) != PICOSUIT_NO_ADDRESS;
          i += step) {
-        again();
+        bootdev_again(&d, PICOSUIT_NO_SLOT);
         d.c.cell[at] ^= (uint8_t)(1u << i % 8);
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
         if (classes[c].code == PICOSUIT_OK) {
@@ -87,7 +80,7 @@ static void confirmed_changes(unsigned g, unsigned c, uint32_t step) {
     TEST(test_name("test_boot_image_confirmed_%s_%u", classes[c].name, g));
     for (uint32_t i = 0, at; (at = place(c, old ^ 1u, i)) != PICOSUIT_NO_ADDRESS;
          i += step) {
-        again();
+        bootdev_again(&d, PICOSUIT_NO_SLOT);
         d.c.cell[at] ^= (uint8_t)(1u << i % 8);
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
         if (classes[c].code == PICOSUIT_OK) {
@@ -112,7 +105,7 @@ static void confirmed_changes(unsigned g, unsigned c, uint32_t step) {
 static void trial_changes(void) {
     unsigned old = prepare(0, 0);
     TEST("test_boot_image_changes_in_try");
-    again();
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old ^ 1u);
     d.c.cell[d.flash.slot[old ^ 1u] + 7] ^= 1;
@@ -123,7 +116,7 @@ static void trial_changes(void) {
     EXPECT_INT(bootdev_update(&d, "v2"), PICOSUIT_E_REJECTED);
     bootdev_install(&d, "v3");
     TEST("test_boot_image_candidate_and_confirmed_change");
-    again();
+    bootdev_again(&d, PICOSUIT_NO_SLOT);
     d.c.cell[d.flash.slot[0] + 7] ^= 1;
     d.c.cell[d.flash.slot[1] + 7] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
@@ -138,7 +131,7 @@ static void fallback(void) {
     TEST("test_boot_fallback_takes_the_next_update");
     old = prepare(0, 1);
     d.c.cell[d.flash.slot[old ^ 1u]] ^= 1;
-    saved = d.c;
+    bootdev_save(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_E_STATE); /* v2 is the confirmed */
@@ -153,7 +146,7 @@ static void fallback(void) {
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.floor, 3);
     TEST("test_boot_fallback_comes_back_after_a_trial");
-    d.c = saved;
+    bootdev_restore(&d);
     d.flash.tries = 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
@@ -163,12 +156,12 @@ static void fallback(void) {
     EXPECT_INT(d.b.running, old);
     EXPECT_INT(d.b.rec.floor, 2);
     TEST("test_boot_fallback_repairs_the_confirmed");
-    d.c = saved;
+    bootdev_restore(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     bootdev_install(&d, "v2"); /* its number is the floor: a re-run */
     EXPECT_INT(d.b.running, old ^ 1u);
     TEST("test_boot_fallback_survives_an_abandoned_update");
-    d.c = saved;
+    bootdev_restore(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(bootdev_transfer(&d, "v3"), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -188,7 +181,7 @@ static void safe(void) {
     EXPECT_INT(d.ops, 0);
     bootdev_install(&d, "v2");
     TEST("test_boot_safe_mode_takes_a_new_one");
-    d.c = saved;
+    bootdev_restore(&d);
     d.c.cell[d.flash.slot[0]] ^= 1;
     d.c.cell[d.flash.slot[1]] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
@@ -346,8 +339,8 @@ static void other_image(void) {
     memcpy(d.c.cell + at, other.cell + at, d.flash.slot_size);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
-    d.c = saved;
-    memcpy(d.c.cell + d.flash.slot[old], saved.cell + at, d.flash.slot_size);
+    bootdev_restore(&d);
+    memcpy(d.c.cell + d.flash.slot[old], bootdev_saved.cell + at, d.flash.slot_size);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old ^ 1u); /* the fallback is not looked at */
     d.c.cell[at] ^= 1;

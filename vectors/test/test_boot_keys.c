@@ -9,16 +9,7 @@
 #if PICOSUIT_WITH_BOOT
 #include <stdio.h>
 
-#define FACTORY 255
-
 static bootdev d;
-static bootdev_cells saved;
-
-static void again(unsigned running) {
-    d.c = saved;
-    bootdev_quiet(&d);
-    bootdev_wake(&d, running);
-}
 
 static void expect_keys(unsigned page, unsigned epoch) {
     EXPECT_INT(d.b.rec.keys, page);
@@ -53,10 +44,10 @@ static void locks_out(const char *first, const char *name, int code) {
     bootdev_newest(&d, &now);
     EXPECT_MEM(&now, &was, sizeof was);
     EXPECT_MEM(&d.b.rec, &was, sizeof was);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, running);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     EXPECT_INT(d.b.rec.has_rejected, 0);
     bootdev_install(&d, "v6"); /* by the old key */
     BOOTDEV_OK(&d);
@@ -76,7 +67,7 @@ static void keys_only(unsigned g) {
     EXPECT_INT(rec.phase, PICOSUIT_BOOT_CAND);
     EXPECT_INT(rec.slot, rec.confirmed);
     EXPECT_INT(rec.new_keys, 0);
-    EXPECT_INT(rec.keys, FACTORY);
+    EXPECT_INT(rec.keys, BOOTDEV_FACTORY);
     EXPECT_INT(rec.epoch, 0);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
@@ -137,8 +128,8 @@ static void image_and_keys(void) {
     EXPECT_INT(bootdev_update(&d, "ik5"), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old ^ 1u);
-    EXPECT_INT(d.b.rec.keys, FACTORY);
-    saved = d.c;
+    EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
+    bootdev_save(&d);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.epoch, 1);
     EXPECT_INT(d.b.rec.floor, 5);
@@ -149,7 +140,7 @@ static void image_and_keys(void) {
     expect_keys(1, 2);
     EXPECT_INT(d.commits, 8);
     TEST("test_boot_keys_fallback_that_no_longer_verifies_is_none");
-    again(old ^ 1u);
+    bootdev_again(&d, old ^ 1u);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     d.c.cell[d.flash.slot[old ^ 1u]] ^= 1;
@@ -174,22 +165,22 @@ static void not_confirmed(void) {
     bootdev_factory(&d, 0, "v1");
     old = d.b.running;
     EXPECT_INT(bootdev_update(&d, "ik5"), PICOSUIT_OK);
-    saved = d.c;
+    bootdev_save(&d);
     EXPECT_INT(bootdev_update(&d, "v6"), PICOSUIT_OK); /* CAND: the set is withdrawn */
-    EXPECT_INT(d.b.rec.new_keys, FACTORY);
+    EXPECT_INT(d.b.rec.new_keys, BOOTDEV_FACTORY);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.sequence, 6);
     EXPECT_INT(picosuit_boot_confirm(&d.b), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.epoch, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     refuses("v3b");
     TEST("test_boot_keys_new_key_not_before_confirm");
-    again(old);
+    bootdev_again(&d, old);
     refuses("v6b");
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
-    EXPECT_INT(d.b.rec.keys, FACTORY);
+    EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_update(&d, "v6b"), PICOSUIT_E_TRIAL); /* on trial with its image */
     EXPECT_INT(bootdev_update(&d, "v6"), PICOSUIT_E_AUTH);
@@ -199,8 +190,8 @@ static void not_confirmed(void) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, old);
-    EXPECT_INT(d.b.rec.new_keys, FACTORY);
-    expect_keys(FACTORY, 0);
+    EXPECT_INT(d.b.rec.new_keys, BOOTDEV_FACTORY);
+    expect_keys(BOOTDEV_FACTORY, 0);
     refuses("v6b");
     bootdev_install(&d, "v6");
     TEST("test_boot_keys_only_rolled_back");
@@ -211,7 +202,7 @@ static void not_confirmed(void) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
     EXPECT_INT(d.b.rec.rejected, 2);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     refuses("v3b");
     EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_E_REJECTED);
     bootdev_install(&d, "k3");
@@ -239,7 +230,7 @@ static void fallback_stays(void) {
     d.c.cell[d.flash.slot[running]] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.running, running ^ 1u);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     TEST("test_boot_keys_rerun_of_the_image_after_keys");
     bootdev_factory(&d, 0, "v1");
     bootdev_install(&d, "k2");
@@ -281,7 +272,7 @@ static void rights(void) {
     EXPECT_INT(bootdev_update(&d, "k2abcd"), PICOSUIT_E_CAPACITY);
     EXPECT_INT(d.commits, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     BOOTDEV_OK(&d);
 }
 
@@ -294,7 +285,7 @@ static void lost(void) {
     bootdev_install(&d, "k3");
     bootdev_install(&d, "k4");
     running = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     bootdev_erase(&d, d.flash.journal, 3 * d.flash.page);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
     expect_keys(1, 2);
@@ -305,26 +296,26 @@ static void lost(void) {
     bootdev_install(&d, "ik6");
     expect_keys(0, 3);
     TEST("test_boot_keys_journal_lost_newest_page_damaged");
-    again(running);
+    bootdev_again(&d, running);
     bootdev_erase(&d, d.flash.journal, 3 * d.flash.page);
     d.c.cell[key_page(1) + 60] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
     expect_keys(0, 1);
     TEST("test_boot_keys_journal_and_both_pages_lost");
-    again(running);
+    bootdev_again(&d, running);
     bootdev_erase(&d, d.flash.journal, 3 * d.flash.page);
     d.c.cell[key_page(0) + 60] ^= 1;
     d.c.cell[key_page(1) + 60] ^= 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     refuses("v5b");
     bootdev_install(&d, "v5");
     TEST("test_boot_keys_both_pages_lost_factory_set");
-    again(running);
+    bootdev_again(&d, running);
     bootdev_erase(&d, d.flash.keys, 2 * d.flash.page);
     d.is_lost = 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK); /* v1w is signed by a, too */
-    EXPECT_INT(d.b.rec.keys, FACTORY);
+    EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
     EXPECT_INT(d.b.rec.epoch, 2); /* it never falls */
     EXPECT_INT(d.b.rec.floor, 4);
     bootdev_install(&d, "v5");
@@ -340,15 +331,15 @@ static void damaged_page(void) {
     bootdev_factory(&d, 0, "v1w");
     bootdev_install(&d, "k3");
     running = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     memcpy(&len, d.c.cell + key_page(0) + 4, 4);
     EXPECT(len > 50 && len < 200);
     for (uint32_t i = 0; i < PICOSUIT_KEYS_SET + len; i++) {
-        again(running);
+        bootdev_again(&d, running);
         bootdev_erase(&d, d.flash.journal, 3 * d.flash.page);
         d.c.cell[key_page(0) + i] ^= (uint8_t)(1u << i % 8);
         bootdev_wake(&d, PICOSUIT_NO_SLOT);
-        n += d.b.rec.keys == FACTORY && d.b.rec.epoch == 0;
+        n += d.b.rec.keys == BOOTDEV_FACTORY && d.b.rec.epoch == 0;
     }
     EXPECT_INT(n, PICOSUIT_KEYS_SET + len);
     TEST("test_boot_keys_sealed_page_that_is_no_set");
@@ -359,15 +350,15 @@ static void damaged_page(void) {
     bootdev_new(&d, 0);
     memcpy(d.c.cell + key_page(0), head, sizeof head);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     bootdev_install(&d, "v1w");
     bootdev_install(&d, "k3");
     running = d.b.running;
-    saved = d.c;
+    bootdev_save(&d);
     TEST("test_boot_keys_another_valid_page_is_not_the_one_in_force");
-    again(running);
+    bootdev_again(&d, running);
     bootdev_install(&d, "k4");
-    memcpy(d.c.cell + key_page(1), saved.cell + key_page(0), d.flash.page);
+    memcpy(d.c.cell + key_page(1), bootdev_saved.cell + key_page(0), d.flash.page);
     d.is_lost = 1;
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK); /* the set of epoch 1, whole, twice */
     EXPECT_INT(d.b.rec.epoch, 2);
@@ -385,15 +376,15 @@ static void trial_page(int boots) {
     for (int i = 0; i < boots; i++) {
         EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     }
-    saved = d.c;
+    bootdev_save(&d);
     for (uint32_t at = 0; at < PICOSUIT_KEYS_SET + 115; at += 9) {
-        again(running);
+        bootdev_again(&d, running);
         d.c.cell[key_page(0) + at] ^= 0x20;
         for (int i = 0; i < 5; i++) {
             EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
             EXPECT_INT(d.b.running, running);
         }
-        EXPECT_INT(d.b.rec.keys, FACTORY);
+        EXPECT_INT(d.b.rec.keys, BOOTDEV_FACTORY);
         EXPECT_INT(d.b.rec.epoch, 0);
         EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
         EXPECT_INT(bootdev_update(&d, "v3"), PICOSUIT_OK);
@@ -421,7 +412,7 @@ static void other_page(void) {
         EXPECT_INT(d.b.running, running);
         EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_IDLE);
         EXPECT_INT(d.b.rec.code, PICOSUIT_E_KEYS);
-        expect_keys(FACTORY, 0);
+        expect_keys(BOOTDEV_FACTORY, 0);
     }
     BOOTDEV_OK(&d);
 }
@@ -449,7 +440,7 @@ static void no_image(void) {
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
     EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_E_STATE);
     EXPECT_INT(d.commits, 0);
-    expect_keys(FACTORY, 0);
+    expect_keys(BOOTDEV_FACTORY, 0);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_SAFE);
     bootdev_install(&d, "ik2"); /* both at once are welcome */
     expect_keys(0, 1);
@@ -464,13 +455,13 @@ static void passed_over(void) {
     EXPECT_INT(bootdev_update(&d, "k2"), PICOSUIT_OK);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     EXPECT_INT(d.b.rec.phase, PICOSUIT_BOOT_TRY);
-    saved = d.c;
+    bootdev_save(&d);
     d.as_loader = 1;
     bootdev_quiet(&d);
     EXPECT_INT(bootdev_boot(&d), PICOSUIT_OK);
     reads = d.reads;
     for (unsigned n = 1; n <= reads; n++) {
-        again(PICOSUIT_NO_SLOT);
+        bootdev_again(&d, PICOSUIT_NO_SLOT);
         d.reads = 0;
         d.read_fail_at = n;
         if (bootdev_boot(&d) != PICOSUIT_OK || d.b.set == 0) {
