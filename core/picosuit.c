@@ -2477,7 +2477,7 @@ int picosuit_x25519(uint8_t out[32], const uint8_t scalar[32], const uint8_t poi
 /* Scalars of half the size: faster, for 1.3 KiB more of text, and 420 bytes more of stack
  * on Cortex-M0. Parts that want the least, without assembly, do without. */
 #ifndef PICOSUIT_ED25519_HALVES
-#define PICOSUIT_ED25519_HALVES (!PICOSUIT_FIELD_32)
+#define PICOSUIT_ED25519_HALVES (!PICOSUIT_FIELD_32 || PICOSUIT_ASM)
 #endif
 #define SC_HALVES PICOSUIT_ED25519_HALVES
 

@@ -14,8 +14,9 @@ M0_CC = $(CROSS)gcc -mcpu=cortex-m0 -mthumb
 M0_CFLAGS = -Os -g -std=c99 -ffreestanding --param=min-pagesize=0 -ffunction-sections \
 	-fdata-sections -Wall -Wextra -Wshadow -Icore -I$(M0) -I$(M0_OUT)
 M0_LDFLAGS = -nostartfiles -specs=nano.specs -Wl,--gc-sections,--fatal-warnings
-# The loader has names of its own for the codes: 40 KiB are too few for both.
-M0_BOOT_CFLAGS = -DPICOSUIT_WITH_STRINGS=0 -DPICOSUIT_WITH_MAC=0 \
+# The loader has names of its own for the codes: 40 KiB are too few for both, and for the second
+# table of half-size scalars.
+M0_BOOT_CFLAGS = -DPICOSUIT_WITH_STRINGS=0 -DPICOSUIT_WITH_MAC=0 -DPICOSUIT_ED25519_HALVES=0 \
 	-fno-tree-loop-distribute-patterns -fno-move-loop-invariants -fno-tree-vrp
 M0_HEADERS = core/picosuit.h $(wildcard $(M0)/*.h) $(M0_OUT)/device_keys.h
 M0_BOOT = $(addprefix $(M0)/,boot.c boot_serve.c boot_text.c device_port.c device_slots.c \

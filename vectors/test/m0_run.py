@@ -43,7 +43,7 @@ NO_LOAD = {"test_bytes_load32be": "only C code loads so"}
 BUILDS = {
     "gcc": ("gcc", "", [("Cortex-M3", []), ("Cortex-M0", CRYPTO)], {**SIZES, **NO_LOAD}),
     "gcc-c": ("gcc", "-DPICOSUIT_ASM=0", [("Cortex-M0", CRYPTO)], {}),
-    "gcc-halves": ("gcc", "-DPICOSUIT_ED25519_HALVES=1", [("Cortex-M0", CRYPTO)], NO_LOAD),
+    "gcc-whole": ("gcc", "-DPICOSUIT_ED25519_HALVES=0", [("Cortex-M0", CRYPTO)], NO_LOAD),
     "clang": ("clang", "", [("Cortex-M0", CRYPTO)], NO_LOAD),
     "gcc-expanded": ("gcc", "-DPICOSUIT_ED25519_EXPANDED=1", [("Cortex-M0", ["expanded"])], {}),
 }
