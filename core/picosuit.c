@@ -2042,7 +2042,6 @@ static void fe_small(fe *r, unsigned x) { /* x < 2^16 */
     "lsrs r4, r3, #16; uxth r3, r3; movs r5, r4; muls r5, r6; adds r5, r3\n"             \
     "muls r3, r6; adds r3, r2; lsrs r2, r5, #16; lsls r5, r5, #16; adds r3, r5\n"        \
     "adcs r2, r4\n"
-#define FE_WORD_A24 "ldm r1!, {r3}\n" FE_TIMES_A24 "stm r0!, {r3}\n"
 
 /* a * 121665; the top word first, as in fe_close. */
 FE_NAKED static void fe_mul_a24(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
@@ -2050,20 +2049,18 @@ FE_NAKED static void fe_mul_a24(FE_UNUSED fe *r, FE_UNUSED const fe *a) {
             "push {r4, r5, r6, r7, lr}; movs r6, #0xdb; lsls r6, r6, #8; adds r6, #0x41\n"
             "ldr r3, [r1, #28]; movs r2, #0\n" FE_TIMES_A24
             "lsls r3, r3, #1; adcs r2, r2; lsrs r7, r3, #1; movs r3, #19; muls r2, r3\n"
-            FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24 FE_WORD_A24
-            FE_WORD_A24 "adds r7, r2; str r7, [r0]; pop {r4, r5, r6, r7, pc}");
+            "mov lr, r1; movs r3, #28; add lr, r3\n"
+            "1: ldm r1!, {r3}\n" FE_TIMES_A24 "stm r0!, {r3}; cmp r1, lr; bne 1b\n"
+            "adds r7, r2; str r7, [r0]; pop {r4, r5, r6, r7, pc}");
 }
-
-/* Two words of r at r0 or of a at r1 */
-#define FE_SELECT_2                                                                      \
-    "ldr r3, [r0]; ldr r4, [r0, #4]; ldm r1!, {r5, r6}; eors r5, r3; eors r6, r4\n"      \
-    "ands r5, r2; ands r6, r2; eors r5, r3; eors r6, r4; stm r0!, {r5, r6}\n"
 
 FE_NAKED static void fe_select(FE_UNUSED fe *r, FE_UNUSED const fe *a,
                                FE_UNUSED uint32_t mask) {
     __asm__(".syntax unified\n"
-            "push {r4, r5, r6, lr}\n"
-            FE_SELECT_2 FE_SELECT_2 FE_SELECT_2 FE_SELECT_2 "pop {r4, r5, r6, pc}");
+            "push {r4, r5, r6, lr}; mov lr, r0; movs r3, #32; add lr, r3\n"
+            "1: ldr r3, [r0]; ldr r4, [r0, #4]; ldm r1!, {r5, r6}; eors r5, r3\n"
+            "eors r6, r4; ands r5, r2; ands r6, r2; eors r5, r3; eors r6, r4\n"
+            "stm r0!, {r5, r6}; cmp r0, lr; bne 1b; pop {r4, r5, r6, pc}");
 }
 /* clang-format on */
 #else
