@@ -2576,11 +2576,11 @@ typedef struct {
  * begin with (0, 8 L) and (1, k). The one with the longer r loses or gains the other one
  * as often, by a power of two, as makes both equally long, so r gets shorter by a bit or
  * more. One t of the two is odd, for t0 r1 - t1 r0 stays 8 L or -8 L and only one of them
- * can be even. The first odd one with r < 2^128 is taken; its t is rarely longer. Bound:
- * with n bits in the longer r of (t, r), let b = |t'| 2^n / 8 L for the other t'. After a
- * step |t r'| <= 8 L + |t' r| <= (1 + b / 2) 8 L, so the next b is at most 2 + b, and at
- * most 560 after the 280 steps for which there are bits. |r'| >= 2^115 then makes |t| <
- * 281 * 2^(256 - 115) < 2^150. */
+ * can be even. The first odd one with |r| <= 2^128 is taken; its t is rarely longer.
+ * Bound: with n bits in the longer r of (t, r), let b = |t'| 2^n / 8 L for the other t'.
+ * After a step |t r'| <= 8 L + |t' r| <= (1 + b / 2) 8 L, so the next b is at most 2 + b,
+ * and at most 560 after the 280 steps for which there are bits. |r'| >= 2^115 then makes
+ * |t| < 281 * 2^(256 - 115) < 2^150. */
 static B_NOINLINE void sc_halve(sc_scalars *h) {
     uint16_t v[2][SC_T + 17], *x = v[1], *y = v[0], *z;
     unsigned n = 16 * SC_T + 256, m = n, k;
@@ -2618,7 +2618,7 @@ static B_NOINLINE void sc_halve(sc_scalars *h) {
         (void)sc_row(x, x, 9, -2);
     }
     memset(h->k, 0, sizeof h->k);
-    memcpy(h->k, x, 16);
+    memcpy(h->k, x, 18); /* 2^128 has a bit in the ninth limb */
 }
 
 /* c S mod L, in two halves. */
@@ -2910,6 +2910,17 @@ static B_NOINLINE void ge_combine(ge *p, ge_term *t, unsigned n) {
     }
 }
 
+/* All ones if p = 0 as the result of a sum, y - z then in y. A sum starts with Z = 1; if
+ * that is still there, nothing was added, and Z = 0 is no point, but stays 0 and takes X
+ * and Y along. Both are what skipped instructions leave, for any signature: refused. */
+static uint32_t ge_is_zero(ge *p) {
+    uint32_t mask = fe_is_zero(&p->x);
+    fe_sub(&p->y, &p->y, &p->z);
+    fe_sq(&p->t, &p->z);
+    fe_sub(&p->t, &p->t, &p->z);
+    return mask & fe_is_zero(&p->y) & ~fe_is_zero(&p->t);
+}
+
 /* k = SHA-512(R, A, M) mod L. */
 static B_NOINLINE void ed25519_hash(uint16_t k[16], const uint8_t r[32],
                                     const uint8_t key[32], const uint8_t *data,
@@ -2975,8 +2986,7 @@ ed25519_check(const uint8_t r[32], const uint8_t key[32], const sc_scalars *h) {
     if (!ed25519_sum(&w, r, key, h)) {
         return st;
     }
-    fe_sub(&w.p.y, &w.p.y, &w.p.z);
-    mask = fe_is_zero(&w.p.x) & fe_is_zero(&w.p.y);
+    mask = ge_is_zero(&w.p);
     if (mask == 0xffffffff && fe_is_zero(&w.p.y) == mask) {
         st = PICOSUIT_OK;
     }

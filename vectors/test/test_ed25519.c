@@ -390,6 +390,49 @@ static void ed25519_twins(void) {
     }
 }
 
+/* The product of this k and of the odd c that sc_halve finds is - 2^128 modulo 8 L: a bit
+ * more than all others have. Without it the key would not count. */
+static void ed25519_longest(void) {
+    static const uint16_t k[16] = {0x42c8, 0xcb92, 0x076d, 0x8eaa, 0x147d, 0xd89d,
+                                   0x092f, 0x2370, 0xa95b, 0xd9f7, 0x80fd, 0x2d50,
+                                   0x0c77, 0x5090, 0x6a04, 0x014d};
+    uint8_t r[32], key[32];
+    uint16_t a[16], b[16], s[16];
+    uint32_t state = 11;
+    ed25519_random(a, &state);
+    ed25519_random(b, &state);
+    ed25519_torsion(key, a, 0);
+    ed25519_torsion(r, b, 0);
+    ed25519_multiply_add(s, k, a, b);
+    TEST("test_ed25519_halves_of_129_bits");
+    EXPECT_INT(ed25519_core(r, key, s, k, 0), PICOSUIT_OK);
+    TEST("refuse_ed25519_halves_of_129_bits");
+    EXPECT_INT(ed25519_core(r, key, b, k, 0), PICOSUIT_E_CRYPTO); /* b B = R */
+}
+
+/* What is left where a sum was not computed is no 0, as it is after skipped instructions:
+ * nothing added, or Z = 0. */
+static void ed25519_nothing(void) {
+    static const uint16_t one[16] = {1};
+    uint8_t base[32];
+    ge_work w;
+    ed25519_torsion(base, one, 0);
+    EXPECT_INT(ge_load(&w.p, base, 1, w.a), 1);
+    EXPECT_INT(ge_table(w.a, &w.p), 1);
+    TEST("test_ed25519_sum_is_0");
+    ed25519_whole(&w, one, one);
+    EXPECT(ge_is_zero(&w.p) == 0xffffffff && fe_is_zero(&w.p.y) == 0xffffffff);
+    TEST("refuse_ed25519_sum_is_a_point");
+    ed25519_whole(&w, one, ed25519_minus_one);
+    EXPECT(ge_is_zero(&w.p) == 0);
+    TEST("refuse_ed25519_sum_of_nothing");
+    ed25519_whole(&w, ed25519_nought, ed25519_nought);
+    EXPECT(ge_is_zero(&w.p) == 0);
+    TEST("refuse_ed25519_sum_without_z");
+    memset(&w.p, 0, sizeof w.p);
+    EXPECT(ge_is_zero(&w.p) == 0);
+}
+
 void suite_ed25519(void) {
     vec v;
     unsigned accepted = 0;
@@ -398,6 +441,8 @@ void suite_ed25519(void) {
     ed25519_points();
     ed25519_base();
     ed25519_twins();
+    ed25519_longest();
+    ed25519_nothing();
     for (vec_open(&v, "crypto/ed25519.txt"); vec_next(&v);) {
         size_t len;
         const uint8_t *data = vec_hex(&v, "data", &len);
