@@ -7229,9 +7229,10 @@ typedef struct {
     uint8_t sha[32]; /* SHA-256 of the set, then of the two numbers */
 } boot_keys;
 
-/* SHA-256 of the set in a page, under the epoch and length in k. */
-static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
-                                     const boot_keys *k, uint8_t *out) {
+/* SHA-256 of the set in a page, under the epoch and length in k: goes to k, or is what k
+ * has. */
+static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page, boot_keys *k,
+                                     int is_new) {
     uint32_t off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
     picosuit_sha256_ctx sha;
     int st = PICOSUIT_E_PLATFORM;
@@ -7239,8 +7240,13 @@ static B_NOINLINE int boot_keys_hash(const picosuit_boot *b, uint32_t page,
     sha256_init(&sha);
     st = boot_walk(b, &sha, off, off + k->len);
     sha256_update(&sha, (const uint8_t *)k, 8);
-    sha256_final(&sha, out);
-    return st;
+    sha256_final(&sha, sha.buf); /* the block is done with */
+    if (is_new) {
+        memcpy(k->sha, sha.buf, sizeof k->sha);
+    }
+    return st == PICOSUIT_OK && ct_equal(sha.buf, k->sha, sizeof k->sha) != CT_YES
+               ? PICOSUIT_E_KEYS
+               : st;
 }
 
 /* One COSE_Key: {1: 1, 2: kid, 3: alg, -1: 6, -2: x, -65537: rights}, with a mark for
@@ -7319,6 +7325,9 @@ static int boot_set_key(boot_set *s, unsigned n, picosuit_key *key, const uint8_
         const uint8_t *d = s->window;
 
         size = s->len - pos < BOOT_KEY_MAX ? s->len - pos : BOOT_KEY_MAX;
+        if (size == 0) {
+            return PICOSUIT_E_KEYS;
+        }
         if (s->data != NULL) {
             d = s->data + pos;
         } else if (boot_read(s->b, s->off + pos, s->window, size) != PICOSUIT_OK) {
@@ -7326,7 +7335,7 @@ static int boot_set_key(boot_set *s, unsigned n, picosuit_key *key, const uint8_
         }
         if (pos == 0) {
             used = 1;
-            left = size > 0 ? d[0] - 0x80u : 0;
+            left = d[0] - 0x80u;
             if (left - 1u > 3) {
                 return PICOSUIT_E_KEYS;
             }
@@ -7366,27 +7375,31 @@ static int boot_set_check(boot_set *s) {
     return st == 0 && !has ? PICOSUIT_E_KEYS : st;
 }
 
+/* A set in memory; 0: it cannot be one. */
+static int boot_set_memory(boot_set *s, const uint8_t *data, size_t len) {
+    s->data = data;
+    s->len = (uint32_t)len;
+    return data != NULL && len <= BOOT_SET_MAX;
+}
+
 int picosuit_keyset_key(const uint8_t *data, size_t len, unsigned n, picosuit_key *key) {
     const uint8_t *kid;
     boot_set s;
 
-    s.data = data;
-    s.len = data != NULL && len <= BOOT_SET_MAX ? (uint32_t)len : 0;
     key->id = 0;
-    return s.len == 0 ? PICOSUIT_E_KEYS : boot_set_key(&s, n, key, &kid);
+    return boot_set_memory(&s, data, len) ? boot_set_key(&s, n, key, &kid)
+                                          : PICOSUIT_E_KEYS;
 }
 
 int picosuit_keyset_check(const uint8_t *data, size_t len) {
     boot_set s;
 
-    s.data = data;
-    s.len = data != NULL && len <= BOOT_SET_MAX ? (uint32_t)len : 0;
-    return s.len == 0 ? PICOSUIT_E_KEYS : boot_set_check(&s);
+    return boot_set_memory(&s, data, len) ? boot_set_check(&s) : PICOSUIT_E_KEYS;
 }
 
 /* The set in a page, by its length. */
-static void boot_set_open(boot_set *s, const picosuit_boot *b, uint32_t page,
-                          uint32_t len) {
+static B_NOINLINE void boot_set_open(boot_set *s, const picosuit_boot *b, uint32_t page,
+                                     uint32_t len) {
     s->data = NULL;
     s->b = b;
     s->off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
@@ -7402,29 +7415,20 @@ static B_NOINLINE int boot_keys_check(const picosuit_boot *b, uint32_t page,
     return boot_set_check(&s);
 }
 
-/* Whether the page holds what its head says. */
-static B_NOINLINE int boot_keys_compare(const picosuit_boot *b, uint32_t page,
-                                        const boot_keys *k) {
-    uint8_t sha[32];
-    int st = boot_keys_hash(b, page, k, sha);
-
-    return st == PICOSUIT_OK && ct_equal(sha, k->sha, sizeof sha) != CT_YES
-               ? PICOSUIT_E_KEYS
-               : st;
-}
-
-/* Reads the head of a page: OK if a set is in it, and whole. */
-static int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k) {
+/* Reads the head of a page: OK if a set is in it, whole, and the one with this digest;
+ * NULL: any. */
+static B_NOINLINE int boot_keys_valid(const picosuit_boot *b, uint32_t page, boot_keys *k,
+                                      const uint8_t *digest) {
     int st = boot_read(b, boot_keys_page(b, page), k, sizeof *k);
 
     if (st == PICOSUIT_OK &&
-        (k->len > b->flash->page - PICOSUIT_KEYS_SET || k->epoch + 1u == 0)) {
+        (k->epoch + 1u == 0 || (digest != NULL && !boot_same(k->sha, digest)))) {
         st = PICOSUIT_E_KEYS;
     }
     if (st == PICOSUIT_OK) {
         st = boot_keys_check(b, page, k->len);
     }
-    return st == PICOSUIT_OK ? boot_keys_compare(b, page, k) : st;
+    return st == PICOSUIT_OK ? boot_keys_hash(b, page, k, 0) : st;
 }
 
 /* The set in force: the one that the journal names, if its page is what it was. Else, as
@@ -7438,17 +7442,14 @@ static int boot_keys_load(picosuit_boot *b) {
     int st = PICOSUIT_OK;
 
     if (r->keys != BOOT_NO_PAGE) {
-        st = boot_keys_valid(b, r->keys, &k);
-        if (st == PICOSUIT_OK && !boot_same(k.sha, r->keys_digest)) {
-            st = PICOSUIT_E_KEYS;
-        }
+        st = boot_keys_valid(b, r->keys, &k, r->keys_digest);
     }
     if (r->phase != PICOSUIT_BOOT_NONE && st != PICOSUIT_E_KEYS) {
         return st;
     }
     r->keys = BOOT_NO_PAGE;
     for (i = 0; i < 2; i++) {
-        st = boot_keys_valid(b, i, &k);
+        st = boot_keys_valid(b, i, &k, NULL);
         if (st == PICOSUIT_OK && k.epoch > epoch) {
             epoch = k.epoch;
             r->keys = (uint8_t)i;
@@ -7537,11 +7538,14 @@ static int boot_is_tried(const picosuit_boot_record *r) {
 
 /* Confirmed image and other image change places. */
 static void boot_swap(picosuit_boot_record *r, uint32_t confirmed) {
-    uint8_t old[16];
+    uint32_t i;
 
-    boot_copy(old, r->confirmed_digest);
-    boot_copy(r->confirmed_digest, r->other_digest);
-    boot_copy(r->other_digest, old);
+    for (i = 0; i < 16; i++) {
+        uint8_t old = r->confirmed_digest[i];
+
+        r->confirmed_digest[i] = r->other_digest[i];
+        r->other_digest[i] = old;
+    }
     r->confirmed = (uint8_t)confirmed;
 }
 
@@ -7769,7 +7773,7 @@ int picosuit_boot_init(picosuit_boot *b, const picosuit_flash *flash, void *dev,
 }
 
 /* The candidate will never be started again, nor its sequence number be installed. */
-static void boot_reject(picosuit_boot *b, int code) {
+static B_NOINLINE void boot_reject(picosuit_boot *b, int code) {
     b->rec.rejected = b->rec.sequence;
     b->rec.has_rejected = 1;
     b->rec.result = PICOSUIT_RESULT_REJECTED;
@@ -7779,16 +7783,11 @@ static void boot_reject(picosuit_boot *b, int code) {
 
 /* Whether the candidate's key page is no longer what was sealed. */
 static B_NOINLINE int boot_keys_lost(const picosuit_boot *b) {
+    const picosuit_boot_record *r = &b->rec;
     boot_keys k;
-    int st = PICOSUIT_OK;
 
-    if (b->rec.new_keys != BOOT_NO_PAGE) {
-        st = boot_keys_valid(b, b->rec.new_keys, &k);
-        if (st == PICOSUIT_OK && !boot_same(k.sha, b->rec.new_keys_digest)) {
-            st = PICOSUIT_E_KEYS;
-        }
-    }
-    return st == PICOSUIT_E_KEYS;
+    return r->new_keys != BOOT_NO_PAGE &&
+           boot_keys_valid(b, r->new_keys, &k, r->new_keys_digest) == PICOSUIT_E_KEYS;
 }
 
 /* Chooses the slot of an attempt. Returns 0 if there is nothing to check. */
@@ -7933,7 +7932,7 @@ static int boot_is_known(const picosuit_boot *b, const picosuit *p) {
 }
 
 /* The trial of an image runs. (In safe mode nothing does, and an update may end it.) */
-static int boot_on_trial(const picosuit_boot *b) {
+static B_NOINLINE int boot_on_trial(const picosuit_boot *b) {
     return b->rec.phase == PICOSUIT_BOOT_TRY && b->running < 2;
 }
 
@@ -8069,14 +8068,14 @@ static B_NOINLINE int boot_keys_seal(picosuit_boot *b, uint32_t len) {
         st = boot_walk(b, NULL, off, off + PICOSUIT_KEYS_SET);
     }
     if (st == PICOSUIT_OK) {
-        st = boot_keys_hash(b, page, &k, k.sha);
+        st = boot_keys_hash(b, page, &k, 1);
     }
     if (st == PICOSUIT_OK) {
         b->flags |= BOOT_SEALED;
         st = boot_write(b, off, &k, sizeof k);
     }
     if (st == PICOSUIT_OK) {
-        st = boot_keys_valid(b, page, &k);
+        st = boot_keys_valid(b, page, &k, NULL);
     }
     b->rec.new_keys = (uint8_t)page;
     boot_copy(b->rec.new_keys_digest, k.sha);
@@ -8296,20 +8295,22 @@ int picosuit_boot_stored(const picosuit_boot *b, unsigned area, uint32_t *off,
     *len = 0;
     if (area == PICOSUIT_AREA_KEYS) {
         uint32_t page = boot_keys_other(b);
-        boot_keys k;
+        uint32_t head[2] = {0, 0}; /* epoch, length */
 
         if ((b->flags & BOOT_CHECK) != 0 && b->set != BOOT_NO_PAGE) {
-            page = b->set;
-            st = boot_keys_valid(b, page, &k);
-            *len = st == PICOSUIT_OK ? k.len : 0;
+            page = b->set; /* found whole before the check began */
+            st = boot_read(b, boot_keys_page(b, page), head, sizeof head);
         }
+        *len = head[1];
         *off = boot_keys_page(b, page) + PICOSUIT_KEYS_SET;
     } else {
         boot_head h;
 
         *off = b->flash->slot[b->slot & 1u];
         st = boot_head_read(b, b->slot, &h);
-        *len = st == PICOSUIT_OK ? h.image_len : 0;
+        if (st == PICOSUIT_OK) {
+            *len = h.image_len;
+        }
     }
     return st == PICOSUIT_E_PLATFORM ? st : PICOSUIT_OK;
 }
