@@ -230,6 +230,7 @@ ALL = tuple(BUILDS)
 UPDATES = {
     "plain_64k": Case("s", plain(64 * KIB), ALL, CORES),
     "plain_64k_match_in_install": Case("s", plain(64 * KIB, is_twice=True)),
+    "plain_64k_trusted": Case("t", plain(64 * KIB)),
     "plain_64k_by_uri": Case("s", plain(64 * KIB, is_inside=False)),
     "encrypted_64k": Case("s", encrypted(64 * KIB), ALL, CORES),
     "encrypted_64k_match_in_install": Case("s", encrypted(64 * KIB, is_twice=True), ("asm",),
@@ -252,6 +253,8 @@ GROWTH = {
     "commands": [Case("s", partial(make.commands, n), x=n) for n in (1, 2, 4, 8, 16, 32, 64)],
     "components": [Case("m", partial(make.components, n), x=n) for n in (1, 2, 4, 8, 16, 32)],
 }
+
+
 def primitives(build):
     """Rows of the primitives, from the image of cycles.py."""
     if build == "expanded":
