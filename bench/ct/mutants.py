@@ -48,9 +48,9 @@ MUTANTS = [
            "    case 6: x[7] += 1; break;\n    case 7: x[8] |= 3; break;\n"
            "    default: break;\n    }\n"),
     Mutant("branch in fe_select", "assembly", ["x25519"], 2, "branch",
-           '"push {r4, r5, r6, lr}\\n"\n            FE_SELECT_2',
-           '"push {r4, r5, r6, lr}; tst r2, r2; bne 1f; pop {r4, r5, r6, pc}; 1:\\n"\n'
-           '            FE_SELECT_2'),
+           '"1: ldr r3, [r0]; ldr r4, [r0, #4]; ldm r1!,',
+           '"tst r2, r2; bne 1f; pop {r4, r5, r6, pc}\\n"\n'
+           '            "1: ldr r3, [r0]; ldr r4, [r0, #4]; ldm r1!,'),
     Mutant("branch in a round of ChaCha20", "assembly", ["chacha20", 64], 4, "branch",
            '"1: ldr r0, [sp]\\n mov r2, r8\\n',
            '"1: ldr r0, [sp]\\n cmp r0, #0\\n bpl 4f\\n nop\\n 4: mov r2, r8\\n'),
