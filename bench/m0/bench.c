@@ -230,7 +230,7 @@ static int sink_sequence(void *d, uint64_t *floor, uint8_t *digest) {
 static int trusted_component(void *d, unsigned signer, const uint8_t *id, size_t id_len,
                              uint8_t *handle, uint8_t *kind) {
     int st = device_platform.component(d, signer, id, id_len, handle, kind);
-    if (st == 0 && *kind == PICOSUIT_STORED) {
+    if (st == 1 && *kind == PICOSUIT_STORED) {
         *kind = PICOSUIT_TRUSTED;
     }
     return st;
