@@ -375,8 +375,10 @@ Cortex-M0, gcc `-Os`; milliseconds at {MHZ} MHz; RAM is stack, contexts included
   left out (the text of the others has newlib's, where they use them). All sizes are bytes.
 - **Ed25519** verifies public inputs, in a time that depends on them: a row is one signature,
   others take a few per cent more or less. All else takes the same for inputs of one length.
-- **Builds** have the flags above and those below. *Assembly* is what a compiler for ARMv6-M makes
-  by itself. A build whose figures are those of another has no line.
+- **Builds** have the flags above and those below. *Assembly, half-size scalars* is what a compiler
+  for ARMv6-M makes by itself; it needs the most stack. Where it has no line, its figures are those
+  of *assembly*, or only its signature checks differ. A build whose figures are those of another
+  has no line.
 {builds}
 - **Counted**: calls of picosuit and the callbacks in them. **Not counted**: waiting for the flash
   controller, the transport, interrupts, wait states of a real part's flash.
