@@ -63,7 +63,7 @@
 /* Thumb-1 assembly for ARMv6-M, each routine beside a C twin that computes the same:
  * -DPICOSUIT_ASM=0 takes the twins. bench/m0/sym_twin.c compares them. */
 #ifndef PICOSUIT_ASM
-#if defined(__GNUC__) && defined(__ARM_ARCH_6M__)
+#if defined(__GNUC__) && defined(__ARM_ARCH_6M__) && !defined(__ARM_BIG_ENDIAN)
 #define PICOSUIT_ASM 1
 #else
 #define PICOSUIT_ASM 0
@@ -131,11 +131,11 @@ static uint32_t b_rotr32(uint32_t x, unsigned n) {
 }
 #endif
 
-/* The pointer is volatile, so that the stores stay although nobody reads them. */
 #if PICOSUIT_ASM
 typedef uint32_t __attribute__((may_alias)) b_word;
 #endif
 
+/* The pointer is volatile, so that the stores stay although nobody reads them. */
 static void wipe(void *buf, size_t len) {
     volatile uint8_t *p = (volatile uint8_t *)buf;
 #if PICOSUIT_ASM
@@ -2359,6 +2359,7 @@ static B_NOINLINE void fe_invert(fe *r, const fe *z) {
         c >>= 16;
     }
     r->v[15] ^= 0x8000; /* with the 19 above, p: the sum is positive */
+    wipe(&y, sizeof y); /* 1 / z or its negative; x ends as what it ends as for all z */
 }
 #else
 /* 1 / z, 0 for 0: z^(p - 2) and p - 2 = 8 * (2^252 - 3) + 3. r is not z. */

@@ -285,7 +285,7 @@ static void expanded_twins(void) {
     CHECK("test_expanded_accepts_many", good > many / 3 && good < many);
 }
 
-/* A signature of 20 bytes, key of the seed 00 01 .. 1f. */
+/* A signature of 150 bytes, key of the seed 00 01 .. 1f. */
 static const char *const expanded_signed[] = {"crypto/ed25519.txt", "150_bytes"};
 
 /* Each entry of the table that a signature needs: without it there is no verdict but no.
