@@ -28,7 +28,7 @@ HOSTS = Path("bench/host/recorded.json")  # seconds: recorded once, not measured
 MHZ = 16
 KIB = 1024
 CORES = {"m0": "M0", "m0plus": "M0+"}
-BUILDS = {"asm": "assembly", "halves": "assembly, half-size scalars", "portable": "portable C",
+BUILDS = {"asm": "assembly", "whole": "assembly, whole scalars", "portable": "portable C",
           "expanded": "assembly, expanded key"}
 SPECIAL = {"expanded"}  # of these builds: what other libraries do not have
 LEVELS = {"Os": "-Os", "O2": "-O2", "O3": "-O3", "asm": "assembly"}
@@ -375,9 +375,8 @@ Cortex-M0, gcc `-Os`; milliseconds at {MHZ} MHz; RAM is stack, contexts included
   left out (the text of the others has newlib's, where they use them). All sizes are bytes.
 - **Ed25519** verifies public inputs, in a time that depends on them: a row is one signature,
   others take a few per cent more or less. All else takes the same for inputs of one length.
-- **Builds** have the flags above and those below. *Assembly, half-size scalars* is what a compiler
-  for ARMv6-M makes by itself; it needs the most stack. Where it has no line, its figures are those
-  of *assembly*, or only its signature checks differ. A build whose figures are those of another
+- **Builds** have the flags above and those below. *Assembly* is what a compiler for ARMv6-M makes
+  by itself, with Ed25519's scalars of half the size. A build whose figures are those of another
   has no line.
 {builds}
 - **Counted**: calls of picosuit and the callbacks in them. **Not counted**: waiting for the flash
