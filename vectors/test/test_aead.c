@@ -130,7 +130,7 @@ static void aead_poly1305_definition(void) {
             uint32_t x;
             state = state * 1664525 + 1013904223;
             x = (state >> 24 & 7) == 0 ? state >> 16 : state >> 27 & 3 ? 255 : 0;
-            *(i < sizeof key ? key + i : data + i - sizeof key) = (uint8_t)x;
+            *(i < sizeof key ? key + i : data + (i - sizeof key)) = (uint8_t)x;
         }
         picosuit_poly1305(tag, data, 16 * blocks, key);
         aead_define(want, data, blocks, key);
