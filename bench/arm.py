@@ -39,6 +39,17 @@ def run(tool, *args):
     return r.stdout
 
 
+def emulate(cmd, seconds=300):
+    """What an image did under QEMU, with its output; the program ends if it does not."""
+    try:
+        return subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=seconds)
+    except FileNotFoundError:
+        sys.exit(f"{cmd[0]}: FAIL not found, see `make setup`")
+    except subprocess.TimeoutExpired:
+        sys.exit(f"{cmd[0]}: FAIL no end within {seconds} s: {' '.join(map(str, cmd))}")
+
+
 def record(name, rows):
     """Leaves measured figures for targets.py, as build/now/<name>.csv."""
     path = OUT / "now" / f"{name}.csv"

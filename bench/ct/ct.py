@@ -177,8 +177,7 @@ class Build:
         cmd = [QEMU, "-M", "microbit", "-nographic", "-monitor", "none", "-serial", "null",
                "-semihosting-config", "enable=on,target=native", "-kernel", str(self.elf),
                "-plugin", str(DIR / "trace.so")]
-        r = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                           timeout=300)
+        r = arm.emulate(cmd)
         result, wrong = {}, []
         for line in (r.stdout + r.stderr).splitlines():
             m = re.fullmatch(r"(\d+) (\d+) (\d+) ([0-9a-f]{16}) (\d+)( WRONG)?", line)

@@ -177,7 +177,7 @@ def simulate(elf, core, mode, files, *options):
            ",".join(["enable=on,target=native", *[f"arg={word}" for word in words]]),
            "-kernel", str(elf), "-plugin",
            ",".join([f"{cycles.DIR / 'cycles.so'},core={core},quiet=on", *options])]
-    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    r = arm.emulate(cmd)
     lines = (r.stdout + r.stderr).splitlines()
     if r.returncode:
         sys.exit(f"bench: FAIL {' '.join(words)} on {core}, {elf.parent.name}: status "

@@ -28,7 +28,7 @@ def simulate(elf, core):
     cmd = [QEMU, "-M", "microbit", "-nographic", "-monitor", "none", "-serial", "null",
            "-semihosting-config", "enable=on,target=native", "-kernel", str(elf),
            "-plugin", f"{DIR / 'cycles.so'},core={core},quiet=on"]
-    r = subprocess.run(cmd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    r = arm.emulate(cmd)
     lines = (r.stdout + r.stderr).splitlines()
     if r.returncode:
         sys.exit(f"cycles: FAIL {elf.name} on {core}: status {r.returncode}\n" + "\n".join(lines))

@@ -95,6 +95,11 @@ def c_array(name: str, blob: bytes) -> bytes:
             f"}} {name} = {{{{\n    " + ",\n    ".join(rows) + ",\n}};\n").encode()
 
 
+KEYWORDS = """auto break case char const continue default do double else enum extern float for goto
+    if inline int long register restrict return short signed sizeof static struct switch typedef
+    union unsigned void volatile while""".split()  # of C99
+
+
 def read(path: Path) -> bytes:
     with path.open("rb") as f:
         return f.read(MOST)
@@ -136,7 +141,7 @@ def arguments(args: list[str]) -> argparse.Namespace:
 
 def main(args: list[str]) -> int:
     a = arguments(args)
-    if a.c is not None and not re.fullmatch(r"[A-Za-z_]\w*", a.c, re.A):
+    if a.c is not None and (not re.fullmatch(r"[A-Za-z_]\w*", a.c, re.A) or a.c in KEYWORDS):
         return refuse(f"not a name in C: {a.c!r}")
     if a.output is None and (sys.stdout is None or a.c is None and sys.stdout.isatty()):
         return refuse("bytes do not go to a terminal: -o FILE or --c NAME")

@@ -106,10 +106,9 @@ def check_instructions(elf):
 def run(elf, machine, *words):
     """(exit status, output) of an image; words: VARIABLE=value..., program, suites."""
     args = ",".join(f"arg={w}" for w in words)
-    r = subprocess.run([QEMU, *MACHINES[machine], "-nographic", "-monitor", "none", "-serial",
-                        "null", "-semihosting-config", f"enable=on,target=native,{args}",
-                        "-kernel", elf],
-                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=1200)
+    r = arm.emulate([QEMU, *MACHINES[machine], "-nographic", "-monitor", "none", "-serial",
+                     "null", "-semihosting-config", f"enable=on,target=native,{args}",
+                     "-kernel", elf], 1200)
     return r.returncode, r.stdout + r.stderr
 
 
