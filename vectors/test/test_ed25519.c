@@ -341,7 +341,7 @@ static int ed25519_halves_of(const uint16_t k[16]) {
         ed25519_multiply_add(d, d, ed25519_minus_one, ed25519_nought);
     }
     EXPECT_MEM((const uint8_t *)d, (const uint8_t *)h.k, 32);
-    sum = (uint16_t)(c[0] * k[0] + (h.is_minus ? h.k[0] : 0u - h.k[0]));
+    sum = (uint16_t)((uint32_t)c[0] * k[0] + (h.is_minus ? h.k[0] : 0u - h.k[0]));
     EXPECT_INT(sum % 8, 0);
     return 1;
 }
