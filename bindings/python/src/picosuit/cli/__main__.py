@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: MIT
+"""python -m picosuit.cli"""
+from . import main
+
+main()
