@@ -102,6 +102,22 @@ power: ## power is cut at every flash operation of the boot state; V=1 names eac
 power-doc: ## the same, and its summary goes to docs/boot.md
 	@O=$(O) CC="$(CC)" $(PYTHON) vectors/test/power_run.py --doc
 
+# In C with every switch on that a record needs, and with the table of ed25519_base.txt.
+COUNTS_CPPFLAGS = -DPICOSUIT_WITH_SWAP=1 -DPICOSUIT_ED25519_EXPANDED=1 -DPICOSUIT_ED25519_HALVES=1
+COUNTS_C = $(abspath $(O))/counts/c.txt
+COUNTS_PYTHON = $(abspath $(O))/counts/python.txt
+COUNTS_GO = $(abspath $(O))/counts/go.txt
+
+.PHONY: counts
+counts: python-dev ## C, Python and Go run the same records of vectors/, and all of them
+	@mkdir -p $(O)/counts && rm -f $(O)/counts/*.txt
+	@TEST_QUICK=16 COUNTS=$(COUNTS_C) $(MAKE) -s test-core O=$(O)/counts \
+		CPPFLAGS="$(COUNTS_CPPFLAGS)"
+	@COUNTS=$(COUNTS_PYTHON) PYTHONPATH=bindings/python/src $(VENV) -m pytest -q \
+		bindings/python/tests/test_vectors.py
+	@cd bindings/go && COUNTS=$(COUNTS_GO) go test -count=1 .
+	@$(PYTHON) vectors/test/counts.py $(COUNTS_C) $(COUNTS_PYTHON) $(COUNTS_GO)
+
 test-drafts: ## the drafts' own examples, P-256 by OpenSSL
 	@$(MAKE) -s test-core O=$(O)/drafts TESTS=vectors/test/test_drafts.c LDLIBS="$(LDLIBS) -lcrypto"
 

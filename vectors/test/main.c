@@ -2,7 +2,7 @@
  *
  * Runs the suites and counts. usage: all [-d vector_folder] [-v] [suite...]
  * Prints failures and skips only, with -v every test; the last line is `N passed, N
- * failed`.
+ * failed`. With COUNTS=FILE it writes how many records of each text file were run.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,8 +21,9 @@
 static const char *root = VECTORS_DIR;
 static char **names; /* every test name so far */
 static size_t passed, failed, skipped, name_n, name_cap;
-static unsigned expect_n; /* expectations of the open test */
-static unsigned bad_n;    /* of them, failed */
+static unsigned expect_n;   /* expectations of the open test */
+static unsigned expect_all; /* of all tests */
+static unsigned bad_n;      /* of them, failed */
 static int is_open, is_skip, is_verbose;
 
 static void *grow(void *old, size_t bytes) {
@@ -107,6 +108,7 @@ void test_skip(const char *reason) {
 
 int test_expect(int is_ok, const char *what, const char *file, int line) {
     expect_n++;
+    expect_all++;
     if (!is_ok) {
         complain(file, line, "%s", what);
     }
@@ -116,6 +118,7 @@ int test_expect(int is_ok, const char *what, const char *file, int line) {
 int test_int(long long got, long long want, const char *what, const char *file,
              int line) {
     expect_n++;
+    expect_all++;
     if (got != want) {
         complain(file, line, "%s is %lld, expected %lld", what, got, want);
     }
@@ -127,6 +130,7 @@ int test_mem(const void *got, const void *want, size_t len, const char *what,
     const uint8_t *g = (const uint8_t *)got, *w = (const uint8_t *)want;
     size_t i = 0;
     expect_n++;
+    expect_all++;
     while (i < len && g[i] == w[i]) {
         i++;
     }
@@ -186,7 +190,59 @@ uint8_t *file_load(const char *name, size_t *len) {
 
 /* -- text vectors -- */
 
+static struct {
+    char *path;
+    uint8_t *ran; /* by record, 0 or 1 */
+    unsigned n;   /* records seen */
+} counts[64];
+
+/* The record was read; if something was expected since, it was run. */
+static void count(const vec *v) {
+    size_t i = 0;
+    while (counts[i].path != NULL && strcmp(counts[i].path, v->path) != 0) {
+        i++;
+    }
+    if (i + 1 == sizeof counts / sizeof *counts) {
+        complain(v->path, 0, "more text files than can be counted");
+        return;
+    }
+    if (counts[i].path == NULL) {
+        counts[i].path = (char *)grow(NULL, strlen(v->path) + 1);
+        strcpy(counts[i].path, v->path);
+    }
+    for (; counts[i].n < v->record; counts[i].n++) {
+        counts[i].ran = (uint8_t *)grow(counts[i].ran, counts[i].n + 1);
+        counts[i].ran[counts[i].n] = 0;
+    }
+    counts[i].ran[v->record - 1] |= expect_all != v->before;
+}
+
+static void counts_close(const char *name) {
+    FILE *f = name != NULL ? fopen(name, "w") : NULL;
+    if (name != NULL && f == NULL) {
+        printf("FAIL COUNTS: %s: %s\n", name, strerror(errno));
+        failed++;
+    }
+    for (size_t i = 0; counts[i].path != NULL; i++) {
+        unsigned ran = 0;
+        for (unsigned n = 0; n < counts[i].n; n++) {
+            ran += counts[i].ran[n];
+        }
+        if (f != NULL) {
+            fprintf(f, "%s %u\n", counts[i].path, ran);
+        }
+        free(counts[i].path);
+        free(counts[i].ran);
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+}
+
 static void record_free(vec *v) {
+    if (v->line_n > 0) {
+        count(v);
+    }
     while (v->bytes_n > 0) {
         guard_free(v->bytes[--v->bytes_n]);
     }
@@ -242,6 +298,7 @@ int vec_next(vec *v) {
     v->record++;
     while (v->text != NULL && (line = line_next(v)) != NULL) {
         if (*line == 0 && v->line_n > 0) {
+            v->before = expect_all;
             return 1;
         }
         if (*line != 0 && *line != '#') {
@@ -249,6 +306,7 @@ int vec_next(vec *v) {
         }
     }
     if (v->line_n > 0) {
+        v->before = expect_all;
         return 1;
     }
     if (v->record == 1 && v->text != NULL) {
@@ -379,6 +437,7 @@ int main(int argc, char **argv) {
         free(names[--name_n]);
     }
     free(names);
+    counts_close(getenv("COUNTS"));
     if (skipped > 0) {
         printf("%u skipped\n", (unsigned)skipped);
     }

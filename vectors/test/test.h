@@ -80,6 +80,7 @@ typedef struct {
     size_t line_n;    /* lines in the record */
     size_t bytes_n;   /* entries of bytes */
     unsigned record;  /* number of the record, from 1 */
+    unsigned before;  /* expectations that were there when it was read */
 } vec;
 
 int vec_open(vec *v, const char *path); /* missing: 0 and a failed test */
@@ -91,6 +92,8 @@ const char *vec_get(const vec *v, const char *key);
 const uint8_t *vec_hex(vec *v, const char *key, size_t *len);
 long long vec_int(const vec *v, const char *key);
 const char *vec_name(const vec *v, const char *prefix);
+/* With COUNTS=FILE in the environment the program writes, for each text file, how many of
+ * its records were run: those behind which something was expected before the next one. */
 
 /* -- the suites: a list that the Makefile writes from the names of the files -- */
 

@@ -107,9 +107,15 @@ static void expanded_tables(void) {
     for (vec_open(&v, "crypto/ed25519_expanded.txt"); vec_next(&v);) {
         int is_good = vec_has(&v, "blob");
         TEST(vec_name(&v, is_good ? "test_expanded_key_" : "refuse_expanded_key_"));
-        EXPECT_INT(expanded_make(blob, vec_hex(&v, "key", NULL)), is_good);
+        size_t len;
+        const uint8_t *key = vec_hex(&v, "key", NULL), *sig = vec_hex(&v, "sig", NULL);
+        const uint8_t *data = vec_hex(&v, "data", &len);
+        EXPECT_INT(expanded_make(blob, key), is_good);
+        EXPECT_INT(picosuit_ed25519_verify(sig, key, data, len),
+                   is_good ? PICOSUIT_OK : PICOSUIT_E_CRYPTO);
         if (is_good) {
-            size_t len;
+            EXPECT_INT(picosuit_ed25519_verify_expanded(sig, blob, data, len),
+                       PICOSUIT_OK);
             const uint8_t *want = vec_hex(&v, "blob", &len);
             EXPECT_INT(len, sizeof blob);
             EXPECT_MEM(blob, want, sizeof blob);
