@@ -4,36 +4,11 @@
  * over the address of each instruction, and of each load (+ 2^32) and store (+ 3 * 2^32).
  *
  * The guest reads and restarts the hash by the marker mov r11, r11 (mark.S), which is not
- * in it. Plugin interface of QEMU 7.2 (version 1), restated as in ../m0/cycles.c.
+ * in it.
  *
  * Build:  cc -O2 -fPIC -shared -o trace.so trace.c
  */
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void exec_fn(unsigned vcpu, void *arg);
-typedef void mem_fn(unsigned vcpu, uint32_t info, uint64_t at, void *arg);
-typedef void block_fn(uint64_t id, struct qemu_plugin_tb *block);
-
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, block_fn *fn);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, exec_fn *fn,
-                                            int regs, void *arg);
-void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, mem_fn *fn, int regs,
-                                      int loads_and_stores, void *arg);
-bool qemu_plugin_mem_is_store(uint32_t info);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block,
-                                                 size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
-
-__attribute__((visibility("default"))) int qemu_plugin_version = 1;
-__attribute__((visibility("default"))) int
-qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
+#include "../m0/plugin.h"
 
 #define LOADS_AND_STORES 3
 #define BASIS 0xcbf29ce484222325u

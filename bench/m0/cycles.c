@@ -22,8 +22,7 @@
  *
  * Limits: no wait states, no exception entry and exit; a conditional branch to the next
  * instruction counts as not taken; not with -icount, which restarts blocks that touch a
- * device and so charges them twice. Plugin interface of QEMU 7.2 (version 1), restated
- * below because Debian ships no header for it; later ones change qemu_plugin_insn_data.
+ * device and so charges them twice.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,30 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- the interface of QEMU that is used -- */
-
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-typedef void exec_fn(unsigned vcpu, void *arg);
-typedef void block_fn(uint64_t id, struct qemu_plugin_tb *block);
-typedef void exit_fn(uint64_t id, void *arg);
-
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, block_fn *fn);
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *block, exec_fn *fn,
-                                          int regs, void *arg);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, exec_fn *fn,
-                                            int regs, void *arg);
-void qemu_plugin_register_atexit_cb(uint64_t id, exit_fn *fn, void *arg);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *block);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *block,
-                                                 size_t i);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
-
-__attribute__((visibility("default"))) int qemu_plugin_version = 1;
-__attribute__((visibility("default"))) int
-qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
+#include "plugin.h"
 
 /* -- timing: ARM DDI 0432C (Cortex-M0), ARM DDI 0484C (Cortex-M0+) -- */
 
