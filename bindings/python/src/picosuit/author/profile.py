@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: MIT
+"""Device profiles: what a tool on the author's machine must know about a device. In TOML.
+
+docs/author.md has every key. `check` builds a virtual device from one, `encrypt` asks it for the
+room there is for a manifest, `push` for what is worth sending.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import cbor, ids, names, tables
+from .problem import Problem
+from .tables import U32_MAX, U64_MAX, Table
+
+STORED, TRUSTED, TRANSIENT, KEYS = 0, 1, 2, 8  # PICOSUIT_STORED ..., _KIND_KEYS
+KINDS = {"stored": STORED, "trusted": TRUSTED, "transient": TRANSIENT, "keys": STORED | KEYS}
+ANCHOR_ALGORITHMS = {"Ed25519": names.ED25519, "EdDSA": names.EDDSA,
+                     "HMAC 256/256": names.HMAC256}  # fmt: skip
+DEVICE_ALGORITHMS = {"ECDH-ES+A128KW": names.ECDH_ES_A128KW, "A128KW": names.A128KW}
+KEY_LEN = {names.ED25519: 32, names.EDDSA: 32, names.HMAC256: 32, names.ECDH_ES_A128KW: 32,
+           names.A128KW: 16}  # fmt: skip
+RIGHTS = {name: bit for bit, name in names.RIGHTS.items()}
+# Switches PICOSUIT_WITH_..., and whether they are on by default.
+FEATURES = {"ENCRYPTION": True, "MAC": True, "SEVERED": True, "INTEGRATED": True, "SLOTS": True,
+            "SWAP": False, "REPORT": True}  # fmt: skip
+BUILDS = ("asm", "whole", "expanded", "portable")  # of bench/counts.csv
+CORES = ("m0", "m0plus")
+KEY_FILE_MAX = 1 << 16  # bytes
+MANIFEST_ENVELOPE = 48  # PICOSUIT_MANIFEST_ENVELOPE: where it begins in that area
+CONTEXT = 640  # sizeof(picosuit) on a 32-bit part; tests compare it with docs/sizes.md
+
+
+@dataclass(frozen=True)
+class Component:
+    """Something that an update can write or start."""
+
+    id: ids.Identifier
+    kind: int = STORED
+    capacity: int = 0  # bytes: of one slot, where there are slots
+    initial: bytes | None = None  # what it holds beforehand
+    signers: frozenset[int] | None = None  # numbers of the keys that may use it; None: all
+
+    @property
+    def is_transient(self) -> bool:
+        return self.kind & ~KEYS == TRANSIENT
+
+
+@dataclass(frozen=True)
+class DeviceKey:
+    """A key that the device holds. `key`: public, or secret (HMAC, KEK, X25519 scalar)."""
+
+    key: bytes
+    alg: int
+    rights: int
+    id: int  # the platform's number of it
+    kid: bytes | None = None
+    name: str = ""  # for people: the kid, or the file
+
+
+@dataclass(frozen=True)
+class Flash:
+    page: int = 1024  # bytes of an erase page
+    unit: int = 4  # bytes that are programmed at once
+    erased: int = 0xFF  # value of an erased byte
+    is_whole: bool = True  # starting over erases all of a component, not only what is needed
+    manifest_area: int = 0  # bytes behind the image, erased with it; 0: no boot state
+    erase_ms: float | None = None  # of a page
+    program_us: float | None = None  # of a unit
+    cycles: int | None = None  # erases that a page endures
+
+
+@dataclass(frozen=True)
+class Processor:
+    core: str = "m0"
+    build: str = "asm"
+    mhz: float = 16.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A device, as seen from outside."""
+
+    file: str
+    name: str
+    vendors: tuple[bytes, ...]  # UUIDs
+    classes: tuple[bytes, ...]
+    devices: tuple[bytes, ...]
+    pens: tuple[bytes, ...]  # vendors as relative OIDs, content of CBOR tag 112
+    components: tuple[Component, ...]
+    slots: int  # of each component that is not transient; 1: no choice
+    write_slot: int  # which of them `begin` would write
+    anchors: tuple[DeviceKey, ...]  # what authenticates
+    device_keys: tuple[DeviceKey, ...]  # what decrypts
+    work: int  # bytes of the work buffer
+    stack: int | None  # bytes there are for the core's calls
+    floor: int | None  # sequence number confirmed last; None: nothing ever was
+    confirmed: bytes | None  # digest of that manifest
+    sequence_step: int | None  # the most that a sequence number may jump
+    features: frozenset[str]  # switches of the build that are on
+    flash: Flash
+    processor: Processor
+
+    @property
+    def envelope_max(self) -> int | None:
+        """Bytes that the manifest area has for the stored envelope; None: no such area."""
+        area = self.flash.manifest_area
+        return area - MANIFEST_ENVELOPE if area else None
+
+    def component(self, identifier: ids.Identifier) -> Component | None:
+        return next((c for c in self.components if c.id == identifier), None)
+
+
+def load(path: str | Path) -> Profile:
+    """The profile in a file. Raises Problem with file and line."""
+    file = str(path)
+    return parse(_file(Path(file), tables.SIZE_MAX), file)
+
+
+def parse(data: bytes, file: str) -> Profile:
+    """The same from bytes; paths in it are relative to `file`."""
+    top = tables.read(data, file)
+    name = top.text_at("name") or Path(file).stem
+    vendors, classes, devices, pens = _identity(top)
+    anchors = _keys(top, "trust-anchor", ANCHOR_ALGORITHMS, 1)
+    device_keys = _keys(top, "device-key", DEVICE_ALGORITHMS, len(anchors) + 1)
+    slots, write_slot = _slots(top.table_at("slots"))
+    flash = _flash(top.table_at("flash"))
+    components = tuple(_component(table, anchors) for table in top.tables_at("component"))
+    _distinct(top, components)
+    memory = top.table_at("memory")
+    work, stack = memory.int_at("work", 1), memory.int_at("stack", 1)
+    memory.done()
+    state = top.table_at("sequence")
+    floor = state.int_at("floor", 0, U64_MAX)
+    confirmed, step = state.hex_at("digest", 32), state.int_at("step", 1, U64_MAX)
+    state.done()
+    if confirmed is not None and floor is None:
+        raise state.fail("digest", "a digest without floor", "it is that of the floor's manifest")
+    profile = Profile(
+        file, name, vendors, classes, devices, pens, components, slots, write_slot, anchors,
+        device_keys, memory.need("work", work), stack, floor, confirmed, step, _features(top),
+        flash, _processor(top.table_at("processor")),
+    )  # fmt: skip
+    top.done()
+    return profile
+
+
+def _file(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as f:
+            data = f.read(limit + 1)
+    except OSError as e:
+        raise Problem(e.strerror or str(e), file=str(path)) from None
+    if len(data) > limit:
+        raise Problem(f"larger than {limit} bytes", file=str(path))
+    return data
+
+
+# -- identity -----------------------------------------------------------------------------------
+
+
+def _identity(top: Table) -> tuple[tuple[bytes, ...], ...]:
+    """UUIDs of vendor, class and device, and PENs; each may be several."""
+    vendors = [ids.vendor(domain) for domain in top.texts_at("vendor-domain")]
+    vendors += top.list_at("vendor-id", ids.read_uuid)
+    pens = top.list_at("pen", _pen)
+    found = [tuple(vendors)]
+    for key in ("class", "device"):
+        texts = top.texts_at(key)
+        if texts and not vendors:
+            raise top.fail(key, "a name needs a vendor", f"vendor-domain, or give {key}-id")
+        values = [ids.class_of(vendors[0], text) for text in texts]
+        found.append((*values, *top.list_at(f"{key}-id", ids.read_uuid)))
+    return (*found, tuple(pens))
+
+
+def _pen(value: Any, where: str) -> bytes:
+    """Private enterprise number 32473, or a relative OID below 1.3.6.1.4.1: "32473.2".
+    Source: RFC 9090, X.690 8.20."""
+    parts = str(value).split(".")
+    if isinstance(value, bool) or not all(p.isascii() and p.isdigit() and len(p) < 20
+                                          for p in parts):  # fmt: skip
+        raise Problem(f"{where}: {value!r} is not a private enterprise number")
+    oid = b"".join(_base128(int(part)) for part in parts)
+    if len(oid) > 15:
+        raise Problem(f"{where}: longer than 15 bytes as a relative OID")
+    return oid
+
+
+def _base128(value: int) -> bytes:
+    digits = [value & 127]
+    while value := value >> 7:
+        digits.append(value & 127 | 128)
+    return bytes(reversed(digits))
+
+
+# -- keys ---------------------------------------------------------------------------------------
+
+
+def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple[DeviceKey, ...]:
+    """[[trust-anchor]] or [[device-key]]; they are numbered from `first` on, unless they say
+    otherwise."""
+    found: list[DeviceKey] = []
+    for n, table in enumerate(top.tables_at(key)):
+        name = table.choice_at("alg", algorithms)
+        alg = next(iter(algorithms.values())) if name is None else algorithms[name]
+        kid = table.text_at("kid")
+        rights = [0] if key == "device-key" else (
+            table.choices_at("rights", RIGHTS) or [RIGHTS["UPDATE"], RIGHTS["INVOKE"]])  # fmt: skip
+        number = table.int_at("id", 1, 0xFFFF)
+        text, path = table.hex_at("hex", KEY_LEN[alg]), table.path_at("file")
+        if (text is None) == (path is None):
+            raise Problem(f"{table.name}: either file or hex", file=top.file,
+                          line=table.header)  # fmt: skip
+        own: bytes | None = None
+        value = text
+        if value is None:
+            value, own = _key_file(table, path, alg)
+        kid_bytes = own if kid is None else kid.encode()
+        label = f"{key} {n + 1}" if kid_bytes is None else kid_bytes.decode("ascii", "replace")
+        found.append(DeviceKey(value, alg, sum(set(rights)), number or first + n, kid_bytes,
+                               label))  # fmt: skip
+        table.done()
+    return tuple(found)
+
+
+def _key_file(table: Table, path: Path | None, alg: int) -> tuple[bytes, bytes | None]:
+    """Key and kid of a key file: hexadecimal digits, or a COSE_Key."""
+    assert path is not None
+    data = _file(path, KEY_FILE_MAX)
+    kid: bytes | None = None
+    try:
+        value = bytes.fromhex(data.decode())
+    except ValueError:
+        value, kid = _cose_key(data, alg, str(path))
+    if len(value) != KEY_LEN[alg]:
+        raise table.fail("file", f"a key of {len(value)} bytes, not {KEY_LEN[alg]}")
+    return value, kid
+
+
+def _cose_key(data: bytes, alg: int, file: str) -> tuple[bytes, bytes | None]:
+    """x of a public key, d of a device's own, k of a symmetric one; and the kid."""
+    try:
+        item = cbor.read(data).want(cbor.MAP, "a COSE_Key")
+        label = {names.ECDH_ES_A128KW: -4, names.ED25519: -2, names.EDDSA: -2}.get(alg, -1)
+        value, kid = item.get(label), item.get(2)
+        if value is None:
+            raise item.fail(f"the COSE_Key has no member {label}")
+        return value.want(cbor.BYTES, "the key").content, kid.content if kid else None
+    except Problem as e:
+        raise e.within(file) from None
+
+
+# -- the rest -----------------------------------------------------------------------------------
+
+
+def _slots(table: Table) -> tuple[int, int]:
+    count = table.int_at("count", 1, 255) or 1
+    write = table.int_at("write", 0, count - 1) or 0
+    table.done()
+    return count, write
+
+
+def _flash(table: Table) -> Flash:
+    default = Flash()
+    page, unit = table.int_at("page", 1), table.int_at("unit", 1, 256)
+    erased, whole = table.int_at("erased", 0, 255), table.choice_at("erases", ("all", "needed"))
+    area = table.int_at("manifest-area", 0)
+    flash = Flash(
+        page or default.page, unit or default.unit, default.erased if erased is None else erased,
+        whole != "needed", area or 0, table.number_at("erase-ms", 0, 1e6),
+        table.number_at("program-us", 0, 1e9), table.int_at("endurance", 1),
+    )  # fmt: skip
+    if flash.page % flash.unit:
+        raise table.fail("unit", f"{flash.unit} does not divide the page of {flash.page} bytes")
+    if flash.manifest_area % flash.page:
+        raise table.fail("manifest-area", f"not whole pages of {flash.page} bytes")
+    table.done()
+    return flash
+
+
+def _processor(table: Table) -> Processor:
+    core, build = table.choice_at("core", CORES), table.choice_at("build", BUILDS)
+    mhz = table.number_at("mhz", 0.001, 10_000)
+    table.done()
+    default = Processor()
+    return Processor(core or default.core, build or default.build, mhz or default.mhz)
+
+
+def _features(top: Table) -> frozenset[str]:
+    """[features]: switches of the build, mac = false."""
+    table = top.table_at("features")
+    on = {name for name, default in FEATURES.items() if table.bool_at(name.lower(), default)}
+    table.done()
+    return frozenset(on)
+
+
+def _component(table: Table, anchors: Iterable[DeviceKey]) -> Component:
+    identifier = table.need("id", table.component_at("id"))
+    kind = KINDS[table.choice_at("kind", KINDS) or "stored"]
+    capacity, path = table.int_at("capacity", 1), table.path_at("initial")
+    signers = table.list_at("signers", lambda value, where: _signer(value, where, anchors))
+    has_signers = "signers" in table.data
+    table.done()
+    if kind == TRANSIENT:
+        if capacity is not None or path is not None:
+            key = "capacity" if capacity is not None else "initial"
+            raise table.fail(key, "a transient component stores nothing")
+        return Component(identifier, kind, 0, None, frozenset(signers) if has_signers else None)
+    size = table.need("capacity", capacity)
+    initial = None if path is None else _file(path, U32_MAX)
+    if initial is not None and len(initial) > size:
+        raise table.fail("initial", f"{len(initial)} bytes, capacity is {size}")
+    return Component(identifier, kind, size, initial, frozenset(signers) if has_signers else None)
+
+
+def _signer(value: Any, where: str, anchors: Iterable[DeviceKey]) -> int:
+    """Number of the trust anchor with this kid, or with this number."""
+    for anchor in anchors:
+        if value == anchor.id and not isinstance(value, bool) or (
+            isinstance(value, str) and value.encode() == anchor.kid):  # fmt: skip
+            return anchor.id
+    raise Problem(f"{where}: no trust anchor is called {value!r}")
+
+
+def _distinct(top: Table, components: tuple[Component, ...]) -> None:
+    seen: set[ids.Identifier] = set()
+    for n, component in enumerate(components):
+        if component.id in seen:
+            raise Problem(f"component {n + 1}: {ids.component_text(component.id)} is there "
+                          "twice", file=top.file)  # fmt: skip
+        seen.add(component.id)
+    if not components:
+        raise Problem("no [[component]]: nothing could be written", file=top.file)
+    if len(components) > 255:
+        raise Problem(f"{len(components)} components, a device has 255 handles", file=top.file)
