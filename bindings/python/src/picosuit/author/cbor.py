@@ -109,7 +109,7 @@ class Item:
     def want(self, major: int, what: str) -> Item:
         """Itself, if it is of this major type; `what` says what it is, for the refusal."""
         if self.major != major:
-            raise self.fail(f"{what} is a {KINDS[self.major]}, not a {KINDS[major]}")
+            raise self.fail(f"{what} is {_a(KINDS[self.major])}, not {_a(KINDS[major])}")
         return self
 
     @property
@@ -173,6 +173,10 @@ class Item:
         yield self
         for child in self.children:
             yield from child.walk()
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _hashable(value: Any) -> Any:

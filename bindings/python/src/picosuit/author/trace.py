@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: MIT
+"""What the commands of an envelope would do, followed on every way through them.
+
+A condition whose outcome depends on the device splits the way in two where a try-each could go
+on after it; the slot, class and device that one way has assumed hold for the rest of it. So the
+image of slot 1 is told from that of slot 0, though the choice is made again in each section.
+Source: [M 6.4], [M 8.4.10.2], [M 8.4.10.8]. Nothing is judged here: `check` asks the C core.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from . import names
+from .cbor import ARRAY, BYTES, MAP, UINT, Item
+from .envelope import Command, Envelope, commands
+from .problem import Problem
+
+WAYS_MAX = 64  # followed at the same time
+VISITS_MAX = 20_000  # of commands, all procedures together
+INDEX_MAX = 64  # components selected at the same time
+
+# Conditions that compare what the device is, and the parameter that says with what.
+IDENTITY = {names.VENDOR_CHECK: names.P_VENDOR, names.CLASS_CHECK: names.P_CLASS,
+            names.DEVICE_CHECK: names.P_DEVICE, names.SLOT_CHECK: names.P_SLOT}  # fmt: skip
+MOVES = (names.WRITE, names.FETCH, names.COPY, names.SWAP)
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What a way takes for granted of the device, because a condition has chosen it."""
+
+    condition: int  # names.SLOT_CHECK, ...
+    component: int
+    value: bytes  # encoded parameter
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the content of a component comes from.
+
+    uri         text item of a fetch
+    literal     parameter content of a write
+    encryption  encryption-infos that were applied on the way here
+    via         components it went through
+    """
+
+    uri: Item | None = None
+    literal: Item | None = None
+    encryption: tuple[Item, ...] = ()
+    via: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A command, carried out for one component on one way. The state is that before it.
+
+    is_final  its failure, if it is a condition, would end the procedure
+    """
+
+    command: Command
+    procedure: str
+    section: int
+    component: int
+    params: Mapping[tuple[int, int], Item]  # by component and parameter
+    content: Mapping[int, Origin]  # by component; missing: what was there before the update
+    when: tuple[Assumed, ...]
+    is_final: bool
+
+    def get(self, parameter: int, component: int | None = None) -> Item | None:
+        return self.params.get((self.component if component is None else component, parameter))
+
+    @property
+    def source(self) -> int | None:
+        """The component that a copy or swap takes its data from."""
+        item = self.get(names.P_SOURCE)
+        return None if item is None else item.number
+
+
+class _Nesting(Enum):
+    TOP = 0
+    TRY = 1
+    RUN = 2
+
+
+@dataclass(frozen=True)
+class _Way:
+    params: Mapping[tuple[int, int], Item] = field(default_factory=dict)
+    content: Mapping[int, Origin] = field(default_factory=dict)
+    outcomes: Mapping[Assumed, bool] = field(default_factory=dict)
+    when: tuple[Assumed, ...] = ()
+    index: tuple[int, ...] = (0,)
+    is_soft: bool = False
+
+
+class Trace:
+    """visits       in the order of the procedures
+    by_command   the same, by the offset of the command
+    is_complete  no limit was reached and every section could be followed
+    """
+
+    def __init__(self, envelope: Envelope) -> None:
+        self.envelope = envelope
+        self.visits: list[Visit] = []
+        self.by_command: dict[int, list[Visit]] = {}
+        self.is_complete = True
+        for self._procedure, sections in (("update", names.UPDATE), ("invoke", names.INVOKE)):
+            ways = [_Way()]
+            for self._section in sections:
+                for sequence in self._sequences(self._section):
+                    ways = [replace(way, index=(0,), is_soft=False) for way in ways]
+                    ways, _ = self._run(sequence, ways, _Nesting.TOP, False)
+
+    def _sequences(self, section: int) -> Iterator[Item]:
+        """The shared sequence and the section; neither where the section is absent."""
+        if self.envelope.manifest.get(section) is None:
+            return
+        for key in (names.SHARED, section):
+            try:
+                sequence = self.envelope.section(key)
+            except Problem:
+                self.is_complete = False
+                continue
+            if sequence is not None:
+                yield sequence
+            elif key == section:
+                self.is_complete = False  # severed, and gone
+
+    # -- sequences -------------------------------------------------------------------------
+
+    def _run(
+        self, sequence: Item, ways: list[_Way], nesting: _Nesting, is_try: bool
+    ) -> tuple[list[_Way], list[_Way]]:
+        """Ways that come out at the end, and those that a condition has ended.
+
+        is_try  a try-each around it would go on after a failure
+        """
+        done: list[_Way] = []
+        failed: list[_Way] = []
+        for command in self._commands(sequence):
+            good: list[_Way] = []
+            for way in ways:
+                ends = is_try and (way.is_soft or nesting is not _Nesting.TRY)
+                ends = ends or (nesting is _Nesting.RUN and way.is_soft)
+                passed, stopped = self._step(command, way, ends)
+                good += passed
+                for other in stopped:
+                    if nesting is _Nesting.RUN and other.is_soft:
+                        done.append(other)
+                    elif nesting is _Nesting.RUN or (nesting is _Nesting.TRY and other.is_soft):
+                        failed.append(other)
+            ways = self._bounded(good)
+        return self._bounded(done + ways), self._bounded(failed)
+
+    def _commands(self, sequence: Item) -> list[Command]:
+        try:
+            return commands(sequence)
+        except Problem:
+            self.is_complete = False
+            return []
+
+    def _bounded(self, ways: list[_Way]) -> list[_Way]:
+        if len(ways) > WAYS_MAX:
+            self.is_complete = False
+        return ways[:WAYS_MAX]
+
+    def _inner(self, item: Item) -> Item | None:
+        if item.major == BYTES:
+            try:
+                return item.inner()
+            except Problem:
+                pass
+        self.is_complete = False
+        return None
+
+    # -- commands --------------------------------------------------------------------------
+
+    def _step(self, command: Command, way: _Way, ends: bool) -> tuple[list[_Way], list[_Way]]:
+        """ends: a condition that fails here lets the procedure go on elsewhere."""
+        number = command.number
+        if number == names.SET_INDEX:
+            return [replace(way, index=self._index(command.argument))], []
+        ways = [way]
+        stopped: list[_Way] = []
+        for component in way.index:
+            if len(self.visits) >= VISITS_MAX:
+                self.is_complete = False
+                return [], stopped
+            after: list[_Way] = []
+            for one in ways:
+                self._visit(command, one, component, not ends)
+                passed, ended = self._one(command, one, component, ends)
+                after += passed
+                stopped += ended
+            ways = self._bounded(after)
+        return ways, stopped
+
+    def _visit(self, command: Command, way: _Way, component: int, is_final: bool) -> None:
+        visit = Visit(command, self._procedure, self._section, component, way.params, way.content,
+                      way.when, is_final)  # fmt: skip
+        self.visits.append(visit)
+        self.by_command.setdefault(command.label.start, []).append(visit)
+
+    def _index(self, argument: Item) -> tuple[int, ...]:
+        count = len(self.envelope.components)
+        if argument.major == ARRAY:
+            chosen = [child.value for child in argument.children if child.major == UINT]
+        elif argument.major == UINT:
+            chosen = [argument.value]
+        else:
+            chosen = list(range(count))  # true
+        return tuple(chosen[:INDEX_MAX])
+
+    def _one(
+        self, command: Command, way: _Way, component: int, ends: bool
+    ) -> tuple[list[_Way], list[_Way]]:
+        number, argument = command.number, command.argument
+        if number in (names.OVERRIDE, names.SET):
+            return [self._set(way, component, argument, number == names.SET)], []
+        if number in (names.TRY_EACH, names.RUN):
+            return self._nested(command, way, component, ends)
+        if number in IDENTITY:
+            return _identity(number, way, component, ends)
+        if names.name_of(names.COMMANDS, number).startswith("condition-"):
+            return ([] if number == names.ABORT else [way]), [way]
+        if number not in MOVES:
+            return [way], []
+        content = moved(number, way.params, way.content, component)
+        return [replace(way, content=content)], []
+
+    def _set(self, way: _Way, component: int, argument: Item, is_weak: bool) -> _Way:
+        if argument.major != MAP:
+            self.is_complete = False
+            return way
+        params = dict(way.params)
+        for key, value in argument.pairs:
+            if key.number == names.P_SOFT:
+                way = replace(way, is_soft=value.value == 21)
+            elif key.number is not None and not (is_weak and (component, key.number) in params):
+                params[component, key.number] = value
+        return replace(way, params=params)
+
+    def _nested(
+        self, command: Command, way: _Way, component: int, ends: bool
+    ) -> tuple[list[_Way], list[_Way]]:
+        """Both have an index and a soft-failure of their own."""
+        is_choice = command.number == names.TRY_EACH
+        choices = command.argument.children if is_choice else (command.argument,)
+        done: list[_Way] = []
+        failed: list[_Way] = []
+        ways = [replace(way, index=(component,), is_soft=is_choice)]
+        for n, choice in enumerate(choices):
+            if choice.is_null and is_choice:
+                done += ways
+                break
+            sequence = self._inner(choice)
+            if sequence is None:
+                continue
+            more = n + 1 < len(choices)
+            passed, failed = self._run(
+                sequence, ways, _Nesting.TRY if is_choice else _Nesting.RUN,
+                more if is_choice else ends,
+            )  # fmt: skip
+            done += passed
+            ways = [replace(one, index=(component,), is_soft=True) for one in failed]
+
+        def back(inner: list[_Way]) -> list[_Way]:
+            return [replace(one, index=way.index, is_soft=way.is_soft) for one in inner]
+
+        # An exhausted try-each aborts; run-sequence hands on what has failed.
+        return self._bounded(back(done)), [] if is_choice else back(failed)
+
+
+def _identity(number: int, way: _Way, component: int, ends: bool) -> tuple[list[_Way], list[_Way]]:
+    """A condition on what the device is: known on this way already, or splitting it."""
+    value = way.params.get((component, IDENTITY[number]))
+    if value is None:
+        return [], [way]
+    here = Assumed(number, component, value.encoded)
+    outcome = way.outcomes.get(here)
+    if outcome is None and number == names.SLOT_CHECK:
+        others = (a for a, is_so in way.outcomes.items() if is_so)
+        if any(a.condition == number and a.component == component for a in others):
+            outcome = False  # it is in another slot
+    if outcome is not None:
+        return ([way], []) if outcome else ([], [way])
+    chosen = (*way.when, here) if ends or number == names.SLOT_CHECK else way.when
+    good = replace(way, outcomes={**way.outcomes, here: True}, when=chosen)
+    bad = replace(way, outcomes={**way.outcomes, here: False})
+    return [good], [bad]
+
+
+def moved(
+    number: int, params: Mapping[tuple[int, int], Item], content: Mapping[int, Origin],
+    component: int,
+) -> dict[int, Origin]:  # fmt: skip
+    """Content of the components after a directive."""
+    content = dict(content)
+    info = params.get((component, names.P_ENCRYPTION))
+    decrypted = () if info is None else (info,)
+    source = params.get((component, names.P_SOURCE))
+    other = None if source is None else source.number
+    if number == names.FETCH:
+        content[component] = Origin(uri=params.get((component, names.P_URI)))
+    elif number == names.WRITE:
+        literal = params.get((component, names.P_CONTENT))
+        content[component] = Origin(literal=literal, encryption=decrypted)
+    elif number == names.COPY and other is not None:
+        before = content.get(other, Origin())
+        content[component] = replace(
+            before, encryption=before.encryption + decrypted, via=(*before.via, other)
+        )
+    elif number == names.SWAP and other is not None:
+        mine, theirs = content.get(component, Origin()), content.get(other, Origin())
+        content[component] = replace(theirs, via=(*theirs.via, other))
+        content[other] = replace(mine, via=(*mine.via, component))
+    return content
+
+
+def unique(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
