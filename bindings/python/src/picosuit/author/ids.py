@@ -65,3 +65,28 @@ def read_uuid(value: object, where: str) -> bytes:
         return uuid.UUID(str(value)).bytes
     except ValueError:
         raise Problem(f"{where}: {str(value)!r} is not a UUID") from None
+
+
+def uuid_text(value: bytes | cbor.Tag) -> str:
+    """For people: a UUID, or the relative OID of a vendor that has no UUID."""
+    return str(uuid.UUID(bytes=value)) if isinstance(value, bytes) else f"OID {value.value.hex()}"
+
+
+def read_pen(value: object, where: str) -> bytes:
+    """Private enterprise number 32473, or a relative OID below 1.3.6.1.4.1: "32473.2".
+    Source: RFC 9090, X.690 8.20."""
+    parts = str(value).split(".")
+    if isinstance(value, bool) or not all(p.isascii() and p.isdigit() and len(p) < 20
+                                          for p in parts):  # fmt: skip
+        raise Problem(f"{where}: {value!r} is not a private enterprise number")
+    oid = b"".join(_base128(int(part)) for part in parts)
+    if len(oid) > 15:
+        raise Problem(f"{where}: longer than 15 bytes as a relative OID")
+    return oid
+
+
+def _base128(value: int) -> bytes:
+    digits = [value & 127]
+    while value := value >> 7:
+        digits.append(value & 127 | 128)
+    return bytes(reversed(digits))

@@ -166,7 +166,7 @@ def _identity(top: Table) -> tuple[tuple[bytes, ...], ...]:
     """UUIDs of vendor, class and device, and PENs; each may be several."""
     vendors = [ids.vendor(domain) for domain in top.texts_at("vendor-domain")]
     vendors += top.list_at("vendor-id", ids.read_uuid)
-    pens = top.list_at("pen", _pen)
+    pens = top.list_at("pen", ids.read_pen)
     found = [tuple(vendors)]
     for key in ("class", "device"):
         texts = top.texts_at(key)
@@ -175,26 +175,6 @@ def _identity(top: Table) -> tuple[tuple[bytes, ...], ...]:
         values = [ids.class_of(vendors[0], text) for text in texts]
         found.append((*values, *top.list_at(f"{key}-id", ids.read_uuid)))
     return (*found, tuple(pens))
-
-
-def _pen(value: Any, where: str) -> bytes:
-    """Private enterprise number 32473, or a relative OID below 1.3.6.1.4.1: "32473.2".
-    Source: RFC 9090, X.690 8.20."""
-    parts = str(value).split(".")
-    if isinstance(value, bool) or not all(p.isascii() and p.isdigit() and len(p) < 20
-                                          for p in parts):  # fmt: skip
-        raise Problem(f"{where}: {value!r} is not a private enterprise number")
-    oid = b"".join(_base128(int(part)) for part in parts)
-    if len(oid) > 15:
-        raise Problem(f"{where}: longer than 15 bytes as a relative OID")
-    return oid
-
-
-def _base128(value: int) -> bytes:
-    digits = [value & 127]
-    while value := value >> 7:
-        digits.append(value & 127 | 128)
-    return bytes(reversed(digits))
 
 
 # -- keys ---------------------------------------------------------------------------------------

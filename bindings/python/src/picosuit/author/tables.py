@@ -10,6 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,17 @@ from .problem import Problem
 
 SIZE_MAX = 1 << 20  # bytes of a TOML file
 U32_MAX, U64_MAX = (1 << 32) - 1, (1 << 64) - 1
+LOCATE_MAX = 4 << 20  # characters looked at to find lines
 T = TypeVar("T")
+Place = tuple[str | int, ...]  # keys, and positions in lists from 0
+
+
+def words(place: Place) -> str:
+    """("component", 1, "slots", 0): component 2: slots 1"""
+    text = ""
+    for part in place:
+        text += f" {part + 1}" if isinstance(part, int) else f"{': ' if text else ''}{part}"
+    return text
 
 
 def read(data: bytes, file: str) -> Table:
@@ -27,7 +38,7 @@ def read(data: bytes, file: str) -> Table:
         if len(data) > SIZE_MAX:
             raise Problem(f"larger than {SIZE_MAX} bytes", file=file)
         text = data.decode()
-        return Table(tomllib.loads(text), file, text)
+        return Table(tomllib.loads(text), Source(file, text.replace("\r\n", "\n")))
     except UnicodeDecodeError as e:
         raise Problem("not UTF-8, so not TOML", file=file, offset=e.start) from None
     except RecursionError:
@@ -39,42 +50,109 @@ def read(data: bytes, file: str) -> Table:
         raise Problem(f"not TOML: {found[1]}", file=file, line=int(found[2])) from None
 
 
+class Source:
+    """A TOML file: its name, its text, and in which line each key stands."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file, self.text = file, text
+
+    def line(self, place: Place) -> int | None:
+        """Line of a value, from 1; of what holds it where it has none of its own."""
+        while place and place not in self._lines:
+            place = place[:-1]
+        return self._lines.get(place)
+
+    def problem(self, place: Place, what: str, hint: str | None = None) -> Problem:
+        """To be raised: something is wrong with the value at this place."""
+        where = words(place)
+        return Problem(f"{where}: {what}" if where else what, file=self.file,
+                       line=self.line(place), hint=hint)  # fmt: skip
+
+    @cached_property
+    def _lines(self) -> dict[Place, int]:
+        """The text is known to be TOML, so a statement ends with the first line at which what
+        began with it is TOML. A file that makes this slow gets no lines from there on."""
+        found: dict[Place, int] = {}
+        counts: dict[Place, int] = {}  # elements of [[...]]
+        table: Place = ()
+        chunk, first, left = "", 1, LOCATE_MAX
+        for number, line in enumerate(self.text.split("\n"), 1):
+            first = first if chunk else number
+            chunk += line + "\n"
+            left -= len(chunk)
+            if left < 0:
+                break
+            try:
+                value = tomllib.loads(chunk)
+            except ValueError:
+                _note_elements(found, table, chunk, number)
+                continue
+            is_header = chunk.lstrip().startswith("[")
+            place = _note(found, counts, () if is_header else table, value, first)
+            table = place if is_header else table
+            chunk = ""
+        return found
+
+
+def _note(
+    found: dict[Place, int], counts: dict[Place, int], place: Place, value: Any, line: int
+) -> Place:
+    """A statement: [a.b], [[a.b]], a.b = ...; its value has one key, and that one, and so on."""
+    while isinstance(value, dict) and len(value) == 1:
+        [(key, value)] = value.items()
+        place += (key,)
+        found.setdefault(place, line)
+        if value == [{}]:  # an empty inline table in a list looks the same, and does no harm
+            counts[place] = counts.get(place, 0) + 1
+        if place in counts:
+            place += (counts[place] - 1,)
+        found.setdefault(place, line)
+    return place
+
+
+def _note_elements(found: dict[Place, int], table: Place, chunk: str, line: int) -> None:
+    """Elements so far of a list that goes over several lines."""
+    try:
+        [(key, value)] = tomllib.loads(chunk + "]").items()
+    except ValueError:
+        return
+    if isinstance(value, list):
+        for n in range(len(value)):
+            found.setdefault((*table, key, n), line)
+
+
 class Table:
     """One table of a TOML file.
 
-    name   how it is called in refusals: "component 2"; "" at the top
+    place  where it stands: (), ("component", 1)
+    name   the same in words, for refusals: "component 2"; "" at the top
     """
 
-    def __init__(self, data: dict[str, Any], file: str, text: str, name: str = "",
-                 lines: tuple[int, int] | None = None) -> None:  # fmt: skip
-        self.data, self.file, self.text, self.name = data, file, text, name
-        self.lines = lines or (0, text.count("\n") + 1)  # where its keys may stand, from 0
+    def __init__(self, data: dict[str, Any], source: Source, place: Place = ()) -> None:
+        self.data, self.source, self.place = data, source, place
+        self.file, self.name = source.file, words(place)
         self.known: list[str] = []
 
     # -- refusing --
 
-    def line_of(self, key: str) -> int | None:
-        """Line of a key of this table, from 1; None where it is not found: keys may be written
-        in many ways, and this only looks for the plain one."""
-        pattern = re.compile(rf"""\s*(\[+\s*)?([\w.-]+\.)?["']?{re.escape(key)}["']?\s*[=\].]""")
-        first, last = self.lines
-        for number, line in enumerate(self.text.split("\n")[first:last], first + 1):
-            if pattern.match(line) or re.search(rf"[{{,]\s*{re.escape(key)}\s*=", line):
-                return number
-        return None
+    def problem(self, what: str, hint: str | None = None) -> Problem:
+        """To be raised: something is wrong with the table itself."""
+        return self.source.problem(self.place, what, hint)
 
     def fail(self, key: str, what: str, hint: str | None = None) -> Problem:
         """To be raised: the value of a key is wrong."""
-        return Problem(f"{self.where(key)}: {what}", file=self.file, line=self.line_of(key),
-                       hint=hint)  # fmt: skip
+        return self.source.problem((*self.place, key), what, hint)
 
     @property
     def header(self) -> int | None:
         """Line of [name], from 1; None at the top."""
-        return self.lines[0] + 1 if self.lines[0] else None
+        return self.source.line(self.place)
+
+    def line_of(self, key: str) -> int | None:
+        return self.source.line((*self.place, key))
 
     def where(self, key: str) -> str:
-        return f"{self.name}: {key}" if self.name else key
+        return words((*self.place, key))
 
     def done(self) -> None:
         """Refuses keys that nobody asked for."""
@@ -197,25 +275,20 @@ class Table:
     def table_at(self, key: str) -> Table:
         """[key]; one without keys if it is not there."""
         data = self.get(key, dict, "a table") or {}
-        return Table(data, self.file, self.text, key, self._lines(rf"\[\s*{re.escape(key)}\s*\]", 0))
+        return Table(data, self.source, (*self.place, key))
 
     def tables_at(self, key: str) -> Sequence[Table]:
         """[[key]], as often as it is there."""
         data = self.get(key, list, f"a list of tables, [[{key}]]") or []
         if not all(isinstance(element, dict) for element in data):
             raise self.fail(key, f"not a list of tables, [[{key}]]")
-        pattern = rf"\[\[\s*{re.escape(key)}\s*\]\]"
-        return [Table(element, self.file, self.text, f"{key} {n + 1}", self._lines(pattern, n))
-                for n, element in enumerate(data)]  # fmt: skip
+        return [self.inner(element, key, n) for n, element in enumerate(data)]
 
-    def _lines(self, pattern: str, n: int) -> tuple[int, int]:
-        """Lines from the n-th header like this to the next header; all lines if there is none."""
-        lines = self.text.split("\n")
-        starts = [i for i, line in enumerate(lines) if re.match(rf"\s*{pattern}", line)]
-        if n >= len(starts):
-            return self.lines
-        ends = (i for i, line in enumerate(lines) if i > starts[n] and re.match(r"\s*\[", line))
-        return starts[n], next(ends, len(lines))
+    def inner(self, data: Any, *place: str | int) -> Table:
+        """A table that stands somewhere in a value of this one."""
+        if not isinstance(data, dict):
+            raise self.source.problem((*self.place, *place), "not a table")
+        return Table(data, self.source, (*self.place, *place))
 
 
 def _text(value: Any, where: str) -> str:
