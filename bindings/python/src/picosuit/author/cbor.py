@@ -251,8 +251,8 @@ class _Reader:
     ) -> tuple[int, tuple[Item, ...]]:
         count = {ARRAY: value, MAP: 2 * value, TAG: 1}[major]
         if count > end - pos:  # each takes a byte at least
-            raise Problem(f"{KINDS[major]} with {value} elements, but only {end - pos} bytes are left",
-                          offset=start)  # fmt: skip
+            what = f"{KINDS[major]} with {value} elements, but only {end - pos} bytes are left"
+            raise Problem(what, offset=start)
         children: list[Item] = []
         for n in range(count):
             child = self.item(pos, end, depth + 1)
