@@ -211,6 +211,25 @@ targets-check: ## no figure is worse than accepted
 targets-update: ## write the measured figures to bench/targets.csv
 	@O=$(O) $(PYTHON) bench/targets.py update
 
+# -- bindings ------------------------------------------------------------------------------------
+
+PY = bindings/python
+PY_MODULE = $(PY)/src/picosuit/_picosuit.abi3.so
+
+.PHONY: bindings bindings-check python-dev
+bindings: ## generate the raw modules of Python and Go, with the pinned SWIG
+	@$(VENV) bindings/generate.py
+
+bindings-check: ## what is committed is what it generates
+	@$(VENV) bindings/generate.py --check
+
+python-dev: $(PY_MODULE) ## the extension module in place: PYTHONPATH=bindings/python/src
+
+$(PY_MODULE): $(PY)/setup.py $(PY)/src/picosuit/_picosuit_wrap.c bindings/shim.h bindings/shim.c \
+		$(CORE)
+	@cd $(PY) && $(abspath $(VENV)) setup.py -q build_ext --inplace
+	@touch $@
+
 # -- fuzzing -------------------------------------------------------------------------------------
 
 FUZZ = $(patsubst fuzz/fuzz_%.c,%,$(wildcard fuzz/fuzz_*.c))
