@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,12 @@ def read_file(path: str | Path, limit: int = READ_MAX) -> bytes:
 
 
 def write_files(
-    files: Mapping[str | Path, bytes], *, private: bool = False, force: bool = True
-) -> None:
+    files: Mapping[str | Path, bytes], *, private: bool | Collection[str | Path] = False,
+    force: bool = True,
+) -> None:  # fmt: skip
     """Writes all of the files or none: each into a temporary file beside it first.
 
-    private  mode 0600, from the first byte on
+    private  mode 0600, from the first byte on: all, or those named
     force    a file that exists is replaced; else Problem. `-` is standard output.
     """
     ready: list[tuple[str, Path]] = []
@@ -91,7 +92,8 @@ def write_files(
                 continue
             if not force and path.exists():
                 raise Problem("exists already", file=str(path), hint="--force replaces it")
-            ready.append((_beside(path, data, private), path))
+            is_private = private if isinstance(private, bool) else name in private
+            ready.append((_beside(path, data, is_private), path))
         for temporary, path in ready:
             if force:
                 os.replace(temporary, path)
