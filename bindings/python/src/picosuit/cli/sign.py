@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import click
+
+from ..author import keys, sign
+from ..author.envelope import Envelope, digest_of
+from ..author.problem import Problem
+from . import keyfiles
+from .output import Output, read_file, write_files
+
+
+@click.command("sign")
+@click.argument("file")
+@click.option("-o", "--output", "target", metavar="FILE", help="The signed envelope.")
+@click.option("--key", "private", multiple=True, metavar="FILE",
+              help="Private key, or HMAC key; several sign one after the other.")  # fmt: skip
+@click.option("--public", metavar="FILE", help="Public key of an external signer.")
+@click.option("--command", "program", metavar="COMMAND", help="External signer: gets the bytes "
+              "to sign on standard input, writes the 64 bytes of the signature.")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0,
+              show_default=True, help="Seconds that the command may take.")  # fmt: skip
+@click.option("--export", "exported", metavar="FILE", help="Write the bytes to sign, and FILE.txt "
+              "which says what they are.")  # fmt: skip
+@click.option("--import", "imported", metavar="FILE", help="Take the signature over exported "
+              "bytes: 64 raw bytes.")  # fmt: skip
+@click.option("--kid", type=keyfiles.Kid(), help="Name of the key in the block; default: what "
+              "the key file says.")  # fmt: skip
+@keyfiles.insecure_option
+@click.pass_obj
+def command(
+    output: Output, file: str, target: str | None, private: tuple[str, ...], public: str | None,
+    program: str | None, timeout: float, exported: str | None, imported: str | None,
+    kid: bytes | None, insecure: bool,
+) -> None:  # fmt: skip
+    """Sign an envelope: with a key file, an external command, or in two steps.
+
+    \b
+    picosuit sign FILE -o SIGNED --key root.pem
+    picosuit sign FILE -o SIGNED --public root.pub --command "pkcs11-tool ..."
+    picosuit sign FILE --public root.pub --export tbs.bin
+    picosuit sign FILE -o SIGNED --public root.pub --import sig.bin
+    """
+    ways = [way for way, given in (("--key", private), ("--command", program),
+            ("--export", exported), ("--import", imported)) if given]  # fmt: skip
+    if len(ways) != 1:
+        raise click.UsageError("one of --key, --command, --export and --import is needed"
+                               + (f", not {' and '.join(ways)}" if ways else ""))  # fmt: skip
+    if (public is None) != bool(private):
+        raise click.UsageError(f"--public {'is needed' if not private else 'does not go'} "
+                               f"with {ways[0]}")  # fmt: skip
+    if (target is None) != bool(exported):
+        raise click.UsageError(f"-o {'does not go' if target else 'is needed'} with {ways[0]}")
+    if kid is not None and len(private) > 1:
+        raise click.UsageError("--kid goes with one key")
+    envelope = Envelope.parse(read_file(file), file)
+    if public is None:
+        signers = [keyfiles.load_private(path, insecure) for path in private]
+    else:
+        signers = [keys.load_public(public)]
+    requests = []
+    for key in signers:
+        asked = sign.request(envelope, key, kid)
+        requests.append(asked)
+        if exported is not None:
+            _export(output, asked, exported, file)
+            return
+        if program is not None:
+            value = sign.by_command(program, asked.message, timeout)
+        elif imported is not None:
+            value = read_file(imported)
+            try:
+                sign.check_signature_len(value, "has")
+            except Problem as e:
+                raise e.within(imported) from None
+        else:
+            value = key.sign(asked.message)
+        envelope = Envelope.parse(sign.signed(asked, value), file)
+    assert target is not None
+    write_files({target: envelope.data})
+    output.emit(
+        {"file": target, **_facts(requests[0]), "blocks": len(envelope.blocks),
+         "signers": [keyfiles.facts(asked.key) for asked in requests]},
+        f"signed: {target}, {len(envelope.blocks)} authentication "
+        f"block{'s' * (len(envelope.blocks) > 1)}",
+    )  # fmt: skip
+
+
+def _facts(asked: sign.Request) -> dict[str, object]:
+    return {"sequence": asked.envelope.sequence, "manifest_digest": asked.envelope.manifest_digest,
+            "kid": None if asked.kid is None else keys.kid_text(asked.kid)}  # fmt: skip
+
+
+def _export(output: Output, asked: sign.Request, target: str, file: str) -> None:
+    key = asked.key
+    text = (f"To be signed with Ed25519: {target}, {len(asked.message)} bytes\n"
+            f"SHA-256 {digest_of(asked.message).hex()}\n"
+            f"by key   {(key.thumbprint or b'').hex()} (thumbprint)\n")  # fmt: skip
+    write_files({target: asked.message, f"{target}.txt": text.encode()})
+    output.emit({"file": target, "text_file": f"{target}.txt", **_facts(asked),
+                 "signer": keyfiles.facts(key)}, text.rstrip())  # fmt: skip
