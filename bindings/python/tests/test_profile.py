@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from picosuit.author import profile
+from picosuit.author import keys, names, profile
 from picosuit.author.problem import Problem
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,13 +90,45 @@ def test_small_profile_has_defaults() -> None:
 
 def test_files_are_relative_to_the_profile(tmp_path: Path) -> None:
     (tmp_path / "v1.bin").write_bytes(b"firmware")
-    (tmp_path / "root.hex").write_text(small().anchors[0].key.hex() + "\n")
+    key = keys.from_public(names.ED25519, small().anchors[0].key, b"root", 3)
+    (tmp_path / "root.cose").write_bytes(key.cose())
     text = SMALL.replace("capacity = 8192", 'capacity = 8192\ninitial = "v1.bin"')
-    text = re.sub('hex = ".*"', 'file = "root.hex"', text)
+    text = re.sub('hex = ".*"', 'file = "root.cose"', text)
     (tmp_path / "device.toml").write_text(text)
     found = profile.load(tmp_path / "device.toml")
     assert found.components[0].initial == b"firmware"
     assert found.anchors == small().anchors
+
+
+def test_key_files_say_more(tmp_path: Path) -> None:
+    pair = [keys.generate(names.ED25519, kid, rights) for kid, rights in ((b"a", 11), (b"b", 1))]
+    (tmp_path / "set.cose").write_bytes(keys.key_set(pair))
+    (tmp_path / "own.cose").write_bytes(keys.generate(names.A128KW, b"kek").cose())
+    (tmp_path / "own.cose").chmod(0o600)
+    text = re.sub('kid = "root"\nhex = ".*"', 'file = "set.cose"', SMALL)
+    (tmp_path / "device.toml").write_text(text + "[[device-key]]\nfile = 'own.cose'\n"
+                                          "alg = 'A128KW'\n")  # fmt: skip
+    found = profile.load(tmp_path / "device.toml")
+    assert [(a.kid, a.rights, a.id) for a in found.anchors] == [(b"a", 11, 1), (b"b", 1, 2)]
+    assert [(k.alg, k.kid, k.id) for k in found.device_keys] == [(names.A128KW, b"kek", 3)]
+
+
+def test_refuse_keys_of_the_wrong_kind(tmp_path: Path) -> None:
+    signer = keys.generate(names.ED25519, b"a", 3)
+    (tmp_path / "private.cose").write_bytes(signer.cose())
+    (tmp_path / "private.cose").chmod(0o600)
+    (tmp_path / "public.cose").write_bytes(keys.generate(names.ECDH_ES_A128KW).public_half().cose())
+    (tmp_path / "set.cose").write_bytes(keys.key_set([keys.generate(names.ED25519, kid, 11)
+                                                      for kid in (b"a", b"b")]))  # fmt: skip
+    for file, table, what in (
+        ("private.cose", "trust-anchor", "private.cose: holds a private key, wanted is a public"),
+        ("public.cose", "device-key", "public.cose: holds a public key, wanted is the secret"),
+        ("public.cose", "trust-anchor", "holds a key for X25519"),
+        ("set.cose", "trust-anchor]]\nkid = 'x'\n#[[", "the file holds several keys"),
+    ):  # fmt: skip
+        (tmp_path / "device.toml").write_text(f"{SMALL}[[{table}]]\nfile = '{file}'\n")
+        with pytest.raises(Problem, match=what):
+            profile.load(tmp_path / "device.toml")
 
 
 def test_signers_are_kids_or_numbers() -> None:
@@ -142,8 +174,10 @@ REFUSED = [  # what is replaced, by what, the line, what is said
      "trust-anchor 1: alg: 'RSA' is not one of Ed25519, EdDSA, HMAC 256/256"),
     ("[memory]", "[slots]\ncount = 2\nwrite = 2\n[memory]", 7,
      "slots: write: 2 is not in 0..1"),
-    ("[memory]", "[flash]\npage = 1024\nunit = 3\n[memory]", 7,
-     "flash: unit: 3 does not divide the page of 1024 bytes"),
+    ("[memory]", "[flash]\npage = 1000\n[memory]", 6,
+     "flash: page: 1000 is not a multiple of 64 bytes"),
+    ("[memory]", "[flash]\nunit = 3\n[memory]", 6, "flash: unit: 3 is not 1, 2, 4, ... 64"),
+    ("[memory]", "[flash]\nerased = 1\n[memory]", 6, "flash: erased: 1 is neither 0 nor 255"),
     ("[memory]", "[flash]\nmanifest-area = 1000\n[memory]", 6,
      "flash: manifest-area: not whole pages of 1024 bytes"),
     ("[memory]", "[flash]\nerase-ms = -1\n[memory]", 6,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import cbor, ids, names, tables
+from . import ids, keys, names, tables
 from .problem import Problem
 from .tables import U32_MAX, U64_MAX, Table
 
@@ -28,7 +28,6 @@ FEATURES = {"ENCRYPTION": True, "MAC": True, "SEVERED": True, "INTEGRATED": True
             "SWAP": False, "REPORT": True}  # fmt: skip
 BUILDS = ("asm", "whole", "expanded", "portable")  # of bench/counts.csv
 CORES = ("m0", "m0plus")
-KEY_FILE_MAX = 1 << 16  # bytes
 MANIFEST_ENVELOPE = 48  # PICOSUIT_MANIFEST_ENVELOPE: where it begins in that area
 CONTEXT = 640  # sizeof(picosuit) on a 32-bit part; tests compare it with docs/sizes.md
 
@@ -182,56 +181,54 @@ def _identity(top: Table) -> tuple[tuple[bytes, ...], ...]:
 
 def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple[DeviceKey, ...]:
     """[[trust-anchor]] or [[device-key]]; they are numbered from `first` on, unless they say
-    otherwise."""
+    otherwise. A file with a key set gives several trust anchors."""
     found: list[DeviceKey] = []
-    for n, table in enumerate(top.tables_at(key)):
-        name = table.choice_at("alg", algorithms)
+    for table in top.tables_at(key):
+        name, kid_text = table.choice_at("alg", algorithms), table.text_at("kid")
         alg = next(iter(algorithms.values())) if name is None else algorithms[name]
-        kid = table.text_at("kid")
-        rights = [0] if key == "device-key" else (
-            table.choices_at("rights", RIGHTS) or [RIGHTS["UPDATE"], RIGHTS["INVOKE"]])  # fmt: skip
+        kid = None if kid_text is None else keys.read_kid(kid_text)
+        rights = table.choices_at("rights", RIGHTS) if key == "trust-anchor" else []
         number = table.int_at("id", 1, 0xFFFF)
-        text, path = table.hex_at("hex", KEY_LEN[alg]), table.path_at("file")
-        if (text is None) == (path is None):
-            raise Problem(f"{table.name}: either file or hex", file=top.file,
-                          line=table.header)  # fmt: skip
-        own: bytes | None = None
-        value = text
-        if value is None:
-            value, own = _key_file(table, path, alg)
-        kid_bytes = own if kid is None else kid.encode()
-        label = f"{key} {n + 1}" if kid_bytes is None else kid_bytes.decode("ascii", "replace")
-        found.append(DeviceKey(value, alg, sum(set(rights)), number or first + n, kid_bytes,
-                               label))  # fmt: skip
+        data, path = table.hex_at("hex", KEY_LEN[alg]), table.path_at("file")
+        if (data is None) == (path is None):
+            raise Problem(f"{table.name}: either file or hex", file=top.file, line=table.header)
+        if path is not None:
+            given = _key_file(path, [alg] if name else list(algorithms.values()))
+        else:
+            given = [keys.Key(alg, data, data)]
+        if len(given) > 1 and (kid or number):
+            raise table.fail("kid" if kid else "id", "the file holds several keys")
+        for one in given:
+            named, value = kid or one.kid, one.public if one.alg in keys.SIGNS else one.secret
+            assert value is not None
+            found.append(DeviceKey(
+                value, one.alg, _rights(rights, one.rights, key), number or first + len(found),
+                named, f"{key} {len(found) + 1}" if named is None else keys.kid_text(named)))  # fmt: skip
         table.done()
     return tuple(found)
 
 
-def _key_file(table: Table, path: Path | None, alg: int) -> tuple[bytes, bytes | None]:
-    """Key and kid of a key file: hexadecimal digits, or a COSE_Key."""
-    assert path is not None
-    data = _file(path, KEY_FILE_MAX)
-    kid: bytes | None = None
-    try:
-        value = bytes.fromhex(data.decode())
-    except ValueError:
-        value, kid = _cose_key(data, alg, str(path))
-    if len(value) != KEY_LEN[alg]:
-        raise table.fail("file", f"a key of {len(value)} bytes, not {KEY_LEN[alg]}")
-    return value, kid
+def _rights(given: list[int], own: int | None, key: str) -> int:
+    """Of the profile, else of the key file, else to update and to start."""
+    if key == "device-key":
+        return 0
+    default = RIGHTS["UPDATE"] | RIGHTS["INVOKE"]
+    return sum(set(given)) or (default if own is None else own)
 
 
-def _cose_key(data: bytes, alg: int, file: str) -> tuple[bytes, bytes | None]:
-    """x of a public key, d of a device's own, k of a symmetric one; and the kid."""
-    try:
-        item = cbor.read(data).want(cbor.MAP, "a COSE_Key")
-        label = {names.ECDH_ES_A128KW: -4, names.ED25519: -2, names.EDDSA: -2}.get(alg, -1)
-        value, kid = item.get(label), item.get(2)
-        if value is None:
-            raise item.fail(f"the COSE_Key has no member {label}")
-        return value.want(cbor.BYTES, "the key").content, kid.content if kid else None
-    except Problem as e:
-        raise e.within(file) from None
+def _key_file(path: Path, algorithms: list[int]) -> list[keys.Key]:
+    """The key or the keys in a file; signers' public, others secret."""
+    loaded = keys.load_any(path)
+    given = loaded if isinstance(loaded, list) else [loaded]
+    for one in given:
+        if one.alg not in algorithms:
+            raise Problem(f"holds a key for {one.name}", file=str(path))
+        if one.alg in keys.SIGNS and one.secret is not None:
+            raise Problem("holds a private key, wanted is a public one", file=str(path),
+                          hint="picosuit key convert --public")  # fmt: skip
+        if one.alg not in keys.SIGNS and one.secret is None:
+            raise Problem("holds a public key, wanted is the secret one", file=str(path))
+    return given
 
 
 # -- the rest -----------------------------------------------------------------------------------
@@ -246,7 +243,7 @@ def _slots(table: Table) -> tuple[int, int]:
 
 def _flash(table: Table) -> Flash:
     default = Flash()
-    page, unit = table.int_at("page", 1), table.int_at("unit", 1, 256)
+    page, unit = table.int_at("page", 64), table.int_at("unit", 1, 64)
     erased, whole = table.int_at("erased", 0, 255), table.choice_at("erases", ("all", "needed"))
     area = table.int_at("manifest-area", 0)
     flash = Flash(
@@ -254,8 +251,12 @@ def _flash(table: Table) -> Flash:
         whole != "needed", area or 0, table.number_at("erase-ms", 0, 1e6),
         table.number_at("program-us", 0, 1e9), table.int_at("endurance", 1),
     )  # fmt: skip
-    if flash.page % flash.unit:
-        raise table.fail("unit", f"{flash.unit} does not divide the page of {flash.page} bytes")
+    if flash.page % 64:
+        raise table.fail("page", f"{flash.page} is not a multiple of 64 bytes")
+    if 64 % flash.unit:
+        raise table.fail("unit", f"{flash.unit} is not 1, 2, 4, ... 64")
+    if flash.erased not in (0, 255):
+        raise table.fail("erased", f"{flash.erased} is neither 0 nor 255")
     if flash.manifest_area % flash.page:
         raise table.fail("manifest-area", f"not whole pages of {flash.page} bytes")
     table.done()
