@@ -1,0 +1,3 @@
+module picosuit.example/go
+
+go 1.19
