@@ -91,7 +91,8 @@ def check_warnings():
                 if "warning:" in line or "error:" in line:
                     yield f"{line} ({name}, {setting})"
         if name in ("cc", "clang"):
-            r = command(*words, *flags, *SHIM_SWITCHES, "-O2", "-Icore", "-c", SHIM, "-o", os.devnull)
+            r = command(*words, *flags, *SHIM_SWITCHES, "-O2", "-Icore", "-c", SHIM,
+                        "-o", os.devnull)
             yield from (f"{line} ({name})" for line in r.stderr.splitlines() if ": " in line)
 
 
