@@ -30,7 +30,6 @@ STORED_MAX = 65_535  # PICOSUIT_MAX_STORED: where the last member that a device 
 BLOCK_MAX = 192  # room for each of PICOSUIT_MAX_BLOCKS authentication blocks
 BLOCKS_MAX = 4
 DIGEST_LEN = 36  # bytes of an encoded SUIT_Digest; smaller members are not worth severing
-KEYS_MAX = 4  # keys in a key set
 
 SECTIONS = ("payload-fetch", "install", "validate", "load", "invoke")
 SEVERABLE = ("payload-fetch", "install", "text")
@@ -83,7 +82,7 @@ class Component:
 class Description:
     """All that a description says, checked."""
 
-    file: str
+    table: Table
     sequence: int
     vendor: bytes | Tag | None
     vendor_name: str | None
@@ -98,6 +97,14 @@ class Description:
     severable: tuple[str, ...] | None  # None: text, if that saves bytes
     payloads: dict[str, bytes]
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def file(self) -> str:
+        return self.table.file
+
+    @property
+    def has_identity(self) -> bool:
+        return self.vendor is not None or bool(self.classes or self.devices)
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def create(
 
     Raises Problem with file, line and key.
     """
-    return assemble(_read(tables.read(data, file), file, sequence, read or _from_disk))
+    return assemble(_read(tables.read(data, file), sequence, read or _from_disk))
 
 
 def _from_disk(path: Path) -> bytes:
@@ -141,9 +148,7 @@ def _from_disk(path: Path) -> bytes:
 # -- reading the description -------------------------------------------------------------------
 
 
-def _read(
-    top: Table, file: str, sequence: int | None, read: Callable[[Path], bytes]
-) -> Description:
+def _read(top: Table, sequence: int | None, read: Callable[[Path], bytes]) -> Description:
     number = top.int_at("sequence", 0, U64_MAX)
     number = sequence if sequence is not None else top.need("sequence", number)
     if number >= U64_MAX:
@@ -160,7 +165,7 @@ def _read(
                 for key in ("shared", *SECTIONS)}  # fmt: skip
     severable = top.texts_at("severable")
     found = Description(
-        file, number, vendor, top.data.get("vendor-domain"),
+        top, number, vendor, top.data.get("vendor-domain"),
         script.named_ids(top, "class", vendor), list(top.texts_at("class")),
         script.named_ids(top, "device", vendor), uri, components, scope,
         _text(top, components), {k: v for k, v in sections.items() if v is not None},
@@ -174,6 +179,7 @@ def _read(
             raise top.fail("severable", f"{name!r} cannot be severed",
                            "these can: " + ", ".join(SEVERABLE))  # fmt: skip
     _check_identity(top, found, any_device)
+    _check_shared(found)
     return found
 
 
@@ -184,20 +190,34 @@ def _reporting(table: Table, scope: Scope) -> None:
     table.done()
 
 
+def _has_checks(commands: list[Any]) -> bool:
+    return {names.VENDOR_CHECK, names.CLASS_CHECK} <= set(script.labels(commands))
+
+
 def _check_identity(top: Table, found: Description, any_device: bool) -> None:
     """A manifest checks vendor and class, or says that it does not."""
-    has_checks = {names.VENDOR_CHECK, names.CLASS_CHECK} <= set(
-        script.labels(found.sections.get("shared", [])))  # fmt: skip
+    has_checks = _has_checks(found.sections.get("shared", []))
     has_both = found.vendor is not None and bool(found.classes)
     if any_device:
         if has_checks or has_both:
             raise top.fail("any-device", "but vendor and class are checked", "leave one out")
-        found.warnings.append("no vendor and class check: any device that trusts the signer takes "
+        found.warnings.append("no vendor and class check: every device that trusts the signer takes "
                               "this update, if the key has the right ANY_DEVICE")  # fmt: skip
     elif not (has_checks or has_both):
         missing = "class" if found.vendor is not None else "vendor-domain"
         raise Problem(f"{missing} is missing", file=found.file, hint="an update names the devices "
                       "it is for by vendor-domain and class")  # fmt: skip
+
+
+def _check_shared(found: Description) -> None:
+    """A shared sequence that is written out is all there is: nothing may get lost."""
+    if "shared" not in found.sections:
+        return
+    for component in found.components:
+        for key in ("content", "parameters"):
+            if key in component.table.data:
+                raise component.table.fail(key, "shared is written out, so this has no effect",
+                                           "override it there")  # fmt: skip
 
 
 def _components(top: Table, scope: Scope) -> list[Component]:
@@ -219,7 +239,7 @@ def _components(top: Table, scope: Scope) -> list[Component]:
                 raise table.fail("name", f"two components are called {name!r}")
         found.append(Component(name, identifier, index, table))
     scope.components.update({component.name: component.index for component in found})
-    keys = _Keys()
+    keys = _Keys(top)
     for component in found:  # in the order in which a device gets the payloads
         if "stage" in component.table.data:
             _contents(component, found, scope, keys)
@@ -234,12 +254,23 @@ class _Keys:
     """Names for payloads in the envelope: #a, #b, ... They stand in the envelope in this order,
     which is the order in which a device fetches them, so it needs no second pass."""
 
-    def __init__(self) -> None:
-        self.taken = 0
+    def __init__(self, top: Table) -> None:
+        self.count, self.taken = 0, set(top.table_at("payloads").data)
+        for component in top.tables_at("component"):
+            slots = component.data.get("slots", [])
+            for table in [component.data, *(slots if isinstance(slots, list) else [])]:
+                uris = table.get("uri", []) if isinstance(table, dict) else []
+                self.taken |= {str(uri) for uri in (uris if isinstance(uris, list) else [uris])}
 
     def next(self) -> str:
-        n, self.taken = self.taken, self.taken + 1
-        return "#" + (chr(97 + n) if n < 26 else f"{chr(97 + n // 26 - 1)}{chr(97 + n % 26)}")
+        while True:
+            self.count += 1
+            n, name = self.count, ""
+            while n > 0:
+                n, digit = divmod(n - 1, 26)
+                name = chr(ord("a") + digit) + name
+            if f"#{name}" not in self.taken:
+                return f"#{name}"
 
 
 def _contents(component: Component, found: list[Component], scope: Scope, keys: _Keys) -> None:
@@ -248,7 +279,7 @@ def _contents(component: Component, found: list[Component], scope: Scope, keys: 
     component.is_keys = kind == "keys"
     component.is_booted = table.bool_at("boot", False)
     component.is_fetched = table.bool_at("fetch", True)
-    component.content = script.some_bytes(table, "content")
+    component.content = script.some_bytes(table, "content", scope)
     component.stage = _other(table, "stage", component, found)
     component.source = _other(table, "load-from", component, found)
     component.parameters = script.parameters(table.table_at("parameters"), scope, is_nested=False)
@@ -359,14 +390,18 @@ def _key(
 
 def _check_component(component: Component) -> None:
     table = component.table
+    if component.is_booted and not component.variants and component.source is None:
+        raise table.fail("boot", "but it has no payload, so nothing says what may be started")
     if component.content is not None and (component.variants or component.source):
         raise table.fail("content", "beside a payload", "a component holds one of them")
-    if component.content is not None and names.P_CONTENT in component.parameters:
-        raise table.fail("content", "given twice, here and in parameters")
-    for key, label in (("file", names.P_DIGEST), ("uri", names.P_URI), ("slots", names.P_SLOT)):
-        if component.variants and label in component.parameters:
-            name = names.PARAMETERS[label]
-            raise table.fail("parameters", f"{name} is set already", f"leave it to {key}")
+    for label in component.parameters:
+        name = names.PARAMETERS[label]
+        if label in (names.P_VENDOR, names.P_CLASS, names.P_DEVICE):
+            raise table.fail("parameters", f"{name} stands at the top of the description")
+        is_image = label in (names.P_DIGEST, names.P_SIZE, names.P_URI, names.P_SLOT)
+        if (component.variants and is_image) or (
+            component.content is not None and label == names.P_CONTENT):  # fmt: skip
+            raise table.fail("parameters", f"{name} is set by the payload, too")
     if component.is_keys:
         if component.is_booted or component.has_slots or component.source is not None:
             key = next(k for k in ("boot", "slots", "load-from") if k in table.data)
@@ -377,28 +412,12 @@ def _check_component(component: Component) -> None:
 
 
 def _check_keys(table: Table, data: bytes) -> None:
-    """A COSE_KeySet as picosuit_keyset_check takes it; docs/boot.md has its rules."""
+    from . import keys  # loads cryptography, and few updates carry keys
+
     try:
-        keys = cbor.read(data).want(cbor.ARRAY, "a key set").children
-        if not 1 <= len(keys) <= KEYS_MAX:
-            raise Problem(f"a key set of {len(keys)} keys, not 1 to {KEYS_MAX}", offset=0)
-        rights = [_rights(key.want(cbor.MAP, "a key")) for key in keys]
+        keys.read_key_set(data)
     except Problem as e:
-        raise table.fail("file", f"no key set: {e}", "picosuit key makes them") from None
-    if not any(value & 9 == 9 for value in rights):
-        raise table.fail("file", "no key of the set may UPDATE and write KEYS: it would lock the "
-                         "device out")  # fmt: skip
-
-
-def _rights(key: cbor.Item) -> int:
-    value: Any = key.plain()
-    is_right = list(value) == [1, 2, 3, -1, -2, -65537] and (
-        value[1], value[-1]) == (1, 6) and value[3] in (names.ED25519, names.EDDSA)  # fmt: skip
-    if not (is_right and isinstance(value[2], bytes) and 1 <= len(value[2]) <= 23
-            and isinstance(value[-2], bytes) and len(value[-2]) == 32
-            and isinstance(value[-65537], int) and 1 <= value[-65537] <= 31):  # fmt: skip
-        raise key.fail("not an Ed25519 key with kid (1 to 23 bytes) and rights")
-    return int(value[-65537])
+        raise table.fail("file", f"no key set: {e}", "picosuit key set makes one") from None
 
 
 def _check_places(found: list[Component]) -> None:
@@ -655,7 +674,7 @@ def _sections(d: Description) -> Iterator[tuple[str, list[Any]]]:
     for name, generate in GENERATED.items():
         section: list[Any] = d.sections.get(name) or generate(d)
         is_own = name == "shared" and name in d.sections
-        if is_own and names.VENDOR_CHECK not in set(script.labels(section)):
+        if is_own and d.has_identity and not _has_checks(section):
             first = _Section(d)
             first.select(d.components[0])
             _identity(d, first, {})
@@ -674,6 +693,8 @@ def assemble(d: Description) -> Created:
     if d.reference_uri is not None:
         manifest[4] = d.reference_uri
     members = {name: cbor.encode(section) for name, section in sections.items()}
+    if not members:
+        d.warnings.append("no component has a payload: the update does nothing")
     if d.text:
         members["text"] = cbor.encode(d.text)
     severable = d.severable
@@ -681,7 +702,7 @@ def assemble(d: Description) -> Created:
         severable = ("text",) if len(members.get("text", b"")) > DIGEST_LEN else ()
     for name in severable:
         if name not in members:
-            raise Problem(f"severable: there is no {name}", file=d.file)
+            raise d.table.fail("severable", f"there is no {name}")
     severed = {MEMBER[name]: members[name] for name in severable}
     for name, content in members.items():
         digest = envelope.digest_value(cbor.encode(content))

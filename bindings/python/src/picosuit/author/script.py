@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import ids, names
+from . import cbor, ids, names
 from .cbor import Tag, Wrap
 from .envelope import digest_of
 from .problem import Problem
@@ -79,18 +79,18 @@ def policy(value: Any, source: Source, place: Place) -> int:
 # -- values ------------------------------------------------------------------------------------
 
 
-def some_bytes(table: Table, key: str) -> bytes | None:
+def some_bytes(table: Table, key: str, scope: Scope) -> bytes | None:
     """Text, "hex:" and hexadecimal digits, or "file:" and a path."""
     text = table.text_at(key)
     if text is None or not text.startswith(("hex:", "file:")):
         return None if text is None else text.encode()
     kind, _, rest = text.partition(":")
     try:
-        return bytes.fromhex(rest) if kind == "hex" else table.path(rest).read_bytes()
+        return bytes.fromhex(rest) if kind == "hex" else scope.read(table.path(rest))
     except ValueError:
         raise table.fail(key, f"{rest!r} is not hexadecimal") from None
-    except OSError as e:
-        raise table.fail(key, f"{rest}: {e.strerror}") from None
+    except Problem as e:
+        raise table.fail(key, f"{rest}: {e.what}") from None
 
 
 def image_of(data: bytes) -> dict[int, Any]:
@@ -106,9 +106,9 @@ def payload_file(table: Table, key: str, scope: Scope) -> bytes | None:
     try:
         data = scope.read(path)
     except Problem as e:
-        raise table.fail(key, f"{e.file}: {e.what}") from None
+        raise table.fail(key, f"{table.data[key]}: {e.what}") from None
     if not data:
-        raise table.fail(key, f"{path}: the file is empty")
+        raise table.fail(key, f"{table.data[key]} is empty")
     return data
 
 
@@ -181,7 +181,9 @@ def parameters(table: Table, scope: Scope, *, is_nested: bool = True) -> dict[in
     for key, label in (("content", names.P_CONTENT), ("encryption-info", names.P_ENCRYPTION),
                        ("invoke-args", names.P_ARGS),
                        ("fetch-arguments", names.P_FETCH_ARGS)):  # fmt: skip
-        take(label, some_bytes(table, key))
+        take(label, some_bytes(table, key, scope))
+    if names.P_ENCRYPTION in found:
+        _check_encryption(table, found[names.P_ENCRYPTION])
     uri = table.text_at("uri")
     take(names.P_URI, None if uri is None else check_uri(table, "uri", uri))
     if table.has("source-component"):
@@ -189,6 +191,15 @@ def parameters(table: Table, scope: Scope, *, is_nested: bool = True) -> dict[in
                                     (*table.place, "source-component"), scope))  # fmt: skip
     table.done()
     return found
+
+
+def _check_encryption(table: Table, data: bytes) -> None:
+    try:
+        item = cbor.read(data)
+        if item.major != cbor.TAG or item.value != 96:
+            raise item.fail("the tag is not 96")
+    except Problem as e:
+        raise table.fail("encryption-info", f"no COSE_Encrypt: {e}") from None
 
 
 def _index(value: Any, source: Source, place: Place, scope: Scope) -> int:

@@ -44,10 +44,12 @@ def read(data: bytes, file: str) -> Table:
     except RecursionError:
         raise Problem("nested too deeply", file=file) from None
     except ValueError as e:  # TOMLDecodeError, and numbers that Python does not convert
-        found = re.fullmatch(r"(.*) \(at line (\d+), column \d+\)", str(e), re.DOTALL)
+        found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(e),
+                             re.DOTALL)  # fmt: skip
         if found is None:
             raise Problem(f"not TOML: {e}", file=file) from None
-        raise Problem(f"not TOML: {found[1]}", file=file, line=int(found[2])) from None
+        line = int(found[2] or data.count(b"\n", 0, len(data) - 1) + 1)
+        raise Problem(f"not TOML: {found[1]}", file=file, line=line) from None
 
 
 class Source:
@@ -85,8 +87,9 @@ class Source:
             try:
                 value = tomllib.loads(chunk)
             except ValueError:
-                _note_elements(found, table, chunk, number)
+                _note_elements(found, table, chunk + "]", number)
                 continue
+            _note_elements(found, table, chunk, number)
             is_header = chunk.lstrip().startswith("[")
             place = _note(found, counts, () if is_header else table, value, first)
             table = place if is_header else table
@@ -113,7 +116,7 @@ def _note(
 def _note_elements(found: dict[Place, int], table: Place, chunk: str, line: int) -> None:
     """Elements so far of a list that goes over several lines."""
     try:
-        [(key, value)] = tomllib.loads(chunk + "]").items()
+        [(key, value)] = tomllib.loads(chunk).items()
     except ValueError:
         return
     if isinstance(value, list):

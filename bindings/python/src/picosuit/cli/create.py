@@ -96,7 +96,7 @@ def summary(made: Created, target: str) -> dict[str, Any]:
 def words(made: Created, target: str) -> str:
     """The same for people."""
     d = made.description
-    lines = [f"{target}: update number {d.sequence}, {len(made.envelope)} bytes, not signed yet"]
+    lines = [f"{target}: update {d.sequence}, {len(made.envelope):,} bytes, not signed yet"]
     lines.append(f"  for       {_who(d)}")
     for component in d.components:
         lines += _component(component)
@@ -123,7 +123,7 @@ def _who(d: Description) -> str:
 
 def _component(component: describe.Component) -> list[str]:
     name = ids.component_text(component.id)
-    if component.name not in name:
+    if "name" in component.table.data:
         name += f" ({component.name})"
     verb = "installs" if component.is_installed else "checks"
     lines: list[str] = []
@@ -133,7 +133,7 @@ def _component(component: describe.Component) -> list[str]:
             verb = "loads"
         where = " from " + ", then ".join(
             f"{uri} in the envelope" if uri == variant.key else uri for uri in variant.uris)
-        lines.append(f"  {verb:<9} {name}{slot}: {variant.size} bytes"
+        lines.append(f"  {verb:<9} {name}{slot}: {variant.size:,} bytes"
                      f"{f' of {variant.file}' if variant.file else ''}"
                      f"{where if variant.uris else ''}")  # fmt: skip
     if component.content is not None:
