@@ -697,26 +697,32 @@ int32_t bind_question(const bind_processor *p, uint8_t *buf, size_t cap) {
     return p->phase == ASKED ? pack(buf, cap, p->asked.data, p->asked.len) : 0;
 }
 
-/* Bytes that an answer must have; any number: SIZE_MAX. */
-static size_t reply_len(const bind_processor *p, int32_t st) {
-    switch (word_of(&p->asked, 0)) {
-    case BIND_KEY: return st == 1 ? SIZE_MAX : 0;
-    case BIND_IDENTITY: return st == 1 ? 16 : 0;
-    case BIND_READ: return st == PICOSUIT_OK ? word_of(&p->asked, 3) : 0;
-    case BIND_SEQUENCE: return st == PICOSUIT_OK ? 32 : 0;
-    default: return 0;
+/* Whether an answer has the shape that its question wants. */
+static int is_fit(const bind_processor *p, int32_t st, uint32_t a, uint32_t b, uint32_t c,
+                  size_t len) {
+    uint32_t kind = word_of(&p->asked, 0);
+
+    if (kind == BIND_KEY && st == 1) {
+        return len > 0 && len <= 0xffff && c <= 0xffff;
     }
+    if (kind == BIND_COMPONENT && st == 1) {
+        return len == 0 && a < 255 && b <= 255;
+    }
+    if (kind == BIND_IDENTITY && st == 1) {
+        return len == 16;
+    }
+    if (kind == BIND_READ && st == PICOSUIT_OK) {
+        return len == word_of(&p->asked, 3);
+    }
+    return len == (kind == BIND_SEQUENCE && st == PICOSUIT_OK ? 32 : 0);
 }
 
 int32_t bind_reply(bind_processor *p, int32_t st, uint32_t a, uint32_t b, uint32_t c,
                    const uint8_t *data, size_t len) {
-    size_t want;
-
     if (p->phase != ASKED) {
         return PICOSUIT_E_STATE;
     }
-    want = reply_len(p, st);
-    if (want == SIZE_MAX ? len == 0 || len > 0xffff : len != want) {
+    if (!is_fit(p, st, a, b, c, len)) {
         return BIND_UNFIT;
     }
     if (!span_set(&p->data, data, len)) {

@@ -37,7 +37,7 @@ typedef struct bind_flash bind_flash;         /* flash in memory, with the rules
 typedef struct bind_boot bind_boot;           /* boot state over a flash */
 
 #define BIND_E_MEMORY (-1000) /* the machine has no memory left */
-#define BIND_UNFIT 1000       /* bind_reply: answer of a wrong length, it still stands */
+#define BIND_UNFIT 1000       /* bind_reply: no such answer; the question stands */
 
 /* Questions: number in the first word, and bit in `mask`: what a device can answer. What
  * it cannot is NULL in the platform table, and the core refuses what needs it.
