@@ -327,18 +327,17 @@ class Phrases:
         return diagnostic(value)
 
     def sentence(self, command: Command) -> str:
-        """A command in words, with what the trace knows of it."""
-        visits = self.trace.by_command.get(command.label.start, [])
-        writer = _SENTENCES.get(command.number)
-        if writer is None:
-            text = self._other(command, visits)
-        else:
-            text = writer(self, command, visits)
-        if command.number in names.WITH_ARGUMENT or command.number not in names.COMMANDS or (
-                command.number in (34, 35)):  # fmt: skip
+        """A command in words, with what the trace knows of it, and its reporting policy."""
+        text, number = self.act(command), command.number
+        if number not in names.COMMANDS or number in (*names.WITH_ARGUMENT, *_OTHER_ARGUMENT):
             return text
         policy = policy_text(command.argument)
         return f"{text} [{policy}]" if policy else text
+
+    def act(self, command: Command) -> str:
+        """The same without the policy."""
+        visits = self.trace.by_command.get(command.label.start, [])
+        return _SENTENCES.get(command.number, Phrases._other)(self, command, visits)
 
     def target(self, visits: Sequence[Visit], word: str = "or") -> str:
         """The component or components that a command is for."""
@@ -528,9 +527,11 @@ class Phrases:
         rest = rest.replace("-", " ")
         of = f" of {self.target(visits)}" if visits else ""
         text = f"check: {rest}{of}" if verb == "condition" else f"{rest}{of}"
-        return f"{text} {diagnostic(command.argument)}" if command.number in (34, 35) else text
+        shown = command.number in _OTHER_ARGUMENT
+        return f"{text} {diagnostic(command.argument)}" if shown else text
 
 
+_OTHER_ARGUMENT = (34, 35)  # override-multiple, copy-params: no reporting policy either
 _SENTENCES: dict[int, Callable[[Phrases, Command, Sequence[Visit]], str]] = {
     names.VENDOR_CHECK: Phrases._identity, names.CLASS_CHECK: Phrases._identity,
     names.DEVICE_CHECK: Phrases._identity, names.SLOT_CHECK: Phrases._slot,

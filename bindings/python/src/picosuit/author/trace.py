@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from . import names
-from .cbor import ARRAY, BYTES, MAP, UINT, Item
-from .envelope import Command, Envelope, commands
+from . import cbor, names
+from .cbor import ARRAY, BYTES, MAP, TEXT, UINT, Item
+from .envelope import Command, Envelope, commands, digest_value
 from .problem import Problem
 
 WAYS_MAX = 64  # followed at the same time
@@ -105,6 +105,7 @@ class Trace:
         self.visits: list[Visit] = []
         self.by_command: dict[int, list[Visit]] = {}
         self.is_complete = True
+        self._hashed: dict[int, list[int | bytes]] = {}  # payloads, by where they stand
         for self._procedure, sections in (("update", names.UPDATE), ("invoke", names.INVOKE)):
             ways = [_Way()]
             for self._section in sections:
@@ -222,12 +223,31 @@ class Trace:
             return self._nested(command, way, component, ends)
         if number in IDENTITY:
             return _identity(number, way, component, ends)
+        if number == names.IMAGE_MATCH and ends:
+            outcome = self._matches(way, component)
+            return [way] if outcome is not False else [], [way] if outcome is not True else []
         if names.name_of(names.COMMANDS, number).startswith("condition-"):
             return ([] if number == names.ABORT else [way]), [way]
         if number not in MOVES:
             return [way], []
         content = moved(number, way.params, way.content, component)
         return [replace(way, content=content)], []
+
+    def _matches(self, way: _Way, component: int) -> bool | None:
+        """Whether an integrated payload that was put there as it is has the digest; None: only
+        the device knows."""
+        origin, digest = way.content.get(component), way.params.get((component, names.P_DIGEST))
+        if origin is None or origin.encryption or origin.uri is None or digest is None:
+            return None
+        if origin.uri.major != TEXT or digest.major != BYTES:
+            return None
+        payload = self.envelope.payloads.get(str(origin.uri.text))
+        if payload is None:
+            return None
+        found = self._hashed.get(payload.start)
+        if found is None:
+            found = self._hashed[payload.start] = digest_value(payload.content)
+        return digest.content == cbor.encode(found)
 
     def _set(self, way: _Way, component: int, argument: Item, is_weak: bool) -> _Way:
         if argument.major != MAP:

@@ -32,7 +32,7 @@ from .problem import Problem
 
 SECTION_WORDS = {
     names.SHARED: "what every section starts with", 16: "fetch payloads into staging areas",
-    20: "install the update", 7: "check what is installed", 8: "load before starting",
+    20: "put the update in place", 7: "check what is installed", 8: "load what is to be started",
     9: "start what is installed", 15: "fetch other manifests", 18: "check before installing",
     24: "remove what was installed",
 }  # fmt: skip
@@ -212,9 +212,11 @@ class Words(Phrases):
         what = "MAC tag" if block.value == 17 else "signature"
         node.children = [
             _header(protected, "protected header"), _header(unprotected, "unprotected header"),
-            Node(payload.start, payload.end, "payload", "payload: detached, it is the digest above"
-                 if payload.is_null else f"payload: attached: {diagnostic(payload)}",
-                 "payload", is_right=None if payload.is_null else False),
+            Node(payload.start, payload.end, "payload", "payload: detached, it is the digest above")
+            if payload.is_null
+            else Node(payload.start, payload.end, "payload",
+                      f"payload: attached, which is refused: {diagnostic(payload)}", kind="bad",
+                      is_right=False),
             Node(signature.start, signature.end, what,
                  f"{what}: {bytes_text(signature.content)}", what,
                  "signature"),
@@ -411,7 +413,7 @@ class Words(Phrases):
                 continue
             node = Node(key.start, value.end, label, f"{label}: {text}", name, "parameter")
             if number == names.P_ENCRYPTION:
-                node.stop, node.children = _encrypt_nodes(value)
+                node.stop, node.children = encrypt_nodes(value)
             nodes.append(node)
         return nodes
 
@@ -464,7 +466,7 @@ def _header_value(key: Item, value: Item) -> str:
     return diagnostic(value)
 
 
-def _encrypt_nodes(value: Item) -> tuple[int, list[Node]]:
+def encrypt_nodes(value: Item) -> tuple[int, list[Node]]:
     """Where the head of an encryption-info ends, and its parts. It has been read before."""
     fields = value.inner().children[0].children
     recipients = fields[3]
