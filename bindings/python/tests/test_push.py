@@ -380,12 +380,27 @@ def test_push_goes_on_in_another_run() -> None:
 
 
 def test_push_gives_up_after_so_many_retries() -> None:
-    device, clock = Device(250), Clock()
-    device.on[b"Z"] = lambda data: device.ack(E_STATE)
-    notes = Notes()
+    device, clock, notes = Device(250), Clock(), Notes()
+    device.on[b"Z"] = lambda data: device.ack(E_STATE)  # forgets, but is there
     with pytest.raises(Cut, match="given up after 4 attempts: the device has started anew"):
         push_to(device, clock=clock, retries=3, watcher=notes)
-    assert clock.waits == [0.5, 1.0, 2.0] and len(notes.notes) == 3
+    assert clock.waits == [] and len(notes.notes) == 3
+
+
+def test_push_waits_longer_and_longer() -> None:
+    device, clock, notes = Device(250), Clock(), Notes()
+    is_met = iter([True])
+
+    def connect() -> Transport:
+        if next(is_met, False):
+            return Bounded(device, clock)
+        raise Cut("no such port")
+
+    device.spoil = lambda answer: b"" if b"E" in device.log else answer
+    with pytest.raises(Cut, match="given up after 7 attempts: no such port"):
+        push_to(device, connect=connect, clock=clock, retries=6, watcher=notes)
+    assert clock.waits == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
+    assert notes.notes[1] == "no such port; again in 1 s (2 of 6 retries)"
 
 
 def test_push_nobody_there() -> None:

@@ -297,10 +297,10 @@ class Frames:
         self._raw = self._raw[1:]
         return True
 
-    def forget(self) -> None:
-        """The power was cut: what has begun does not go on."""
-        self._take_text(self._raw + b" (cut)\n" if self._text or self._raw else b"")
+    def forget(self, why: str) -> None:
+        """What has begun does not go on; `why` ends the line."""
         self._raw = b""
+        self._take_text(f" {why}\n".encode())
 
 
 def printable(text: str) -> str:

@@ -28,6 +28,10 @@ LINES_KEPT = 200  # lines of text of the device
 _TRIED = (2, 3)  # phases of the boot state: a candidate waits, or is on trial
 
 
+class Anew(Cut):
+    """The device answers, but knows nothing of the transfer: it was reset."""
+
+
 class Payloads:
     """Where payloads come from, by URI.
 
@@ -143,10 +147,12 @@ class Push:
                         f"given up after {self._attempts} attempts: {cut.what}", file=cut.file,
                         hint="the same command goes on where this one stopped",
                     ) from cut  # fmt: skip
-                self._watcher.note(f"{cut.what}; again in {wait:g} s ({self._attempts} of "
+                when = "at once" if isinstance(cut, Anew) else f"in {wait:g} s"
+                self._watcher.note(f"{cut.what}; again {when} ({self._attempts} of "
                                    f"{self._retries} retries)")  # fmt: skip
-                self._sleep(wait)
-                wait = min(2 * wait, longest)
+                if not isinstance(cut, Anew):
+                    self._sleep(wait)
+                    wait = min(2 * wait, longest)
 
     def _meet(self, transport: Transport) -> Link:
         link = Link(
@@ -275,5 +281,5 @@ class Transfer:
         """Bytes of the envelope that were used, if that can be; else the device forgot us."""
         taken = ack.received - self.given
         if ack.status < 0 or not self.taken <= taken <= self.sent:
-            raise Cut("the device has started anew")
+            raise Anew("the device has started anew")
         return taken

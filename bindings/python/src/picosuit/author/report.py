@@ -351,7 +351,7 @@ def in_words(report: Report | Capabilities) -> list[tuple[str, str]]:
     if isinstance(report, Capabilities):
         return [(what, ", ".join(map(str, values)) if isinstance(values, list) else str(values))
                 for what, values in _capabilities_data(report).items()]  # fmt: skip
-    rows = [("manifest", _manifest(report))]
+    rows = [("manifest", _manifest(report))] if report.uri or report.digest else []
     if report.boot is not None:
         rows += _boot_words(report.boot)
     rows.append(("last update" if report.boot is not None else "result", _result(report)))
@@ -368,7 +368,7 @@ def in_words(report: Report | Capabilities) -> list[tuple[str, str]]:
 
 def _manifest(report: Report) -> str:
     parts = [report.uri, f"SHA-256 {report.digest.hex()}" if report.digest else ""]
-    return ", ".join(part for part in parts if part) or "none"
+    return ", ".join(part for part in parts if part)
 
 
 def _result(report: Report) -> str:
@@ -376,7 +376,7 @@ def _result(report: Report) -> str:
     if failure is None:
         return "done" if report.boot is None else "none, or confirmed"
     if failure.code == 0:
-        return "not over" if failure.reason == 0 else REASONS[failure.reason]
+        return "not over" + f", {REASONS[failure.reason]}" * (failure.reason != 0)
     text = picosuit.strerror(failure.code)
     verb = "refused" if report.boot is None else "rejected"
     return f"{verb}: {code_name(failure.code)}, {text}"
@@ -401,7 +401,9 @@ def _boot_words(boot: BootState) -> list[tuple[str, str]]:
     runs = "nothing, safe mode" if boot.slot == NONE else f"slot {boot.slot}"
     state = PHASES[boot.phase]
     if boot.candidate is not None:
-        state += f": sequence number {boot.candidate}, started {_times(boot.tries)}"
+        state += f": sequence number {boot.candidate}"
+    if boot.tries:
+        state += f", started {'once' if boot.tries == 1 else f'{boot.tries} times'}"
     if boot.rejected is not None:
         state += f"; rejected before: sequence number {boot.rejected}"
     return [
@@ -409,7 +411,3 @@ def _boot_words(boot: BootState) -> list[tuple[str, str]]:
         ("state", state),
         ("accepts", f"sequence numbers from {boot.floor} on; key set {boot.epoch}"),
     ]
-
-
-def _times(count: int) -> str:
-    return {0: "never", 1: "once"}.get(count, f"{count} times")

@@ -11,7 +11,7 @@ from rich.text import Text
 
 import picosuit
 
-from ..author import names
+from ..author import names, words
 from ..author import report as reports
 from ..author.envelope import Envelope
 from ..author.link import Need, Result, open_port, printable
@@ -57,8 +57,7 @@ def command(
     Exit status: 0 installed, 1 the device refused it, 2 bad input or no device.
     """
     data = read_file(file)
-    if not unchecked:
-        Envelope(data, file)
+    envelope = None if unchecked else Envelope(data, file)
     source = Payloads(dict(_payload(given) for given in payloads), payload_dir)
     with out.progress() as bar:
         push = Push(partial(open_port, port, baud), data, source, timeout=timeout,
@@ -67,7 +66,7 @@ def command(
             outcome = push.run()
         except Problem as problem:
             raise problem.within(port) from None
-    out.emit(_data(outcome), _text(outcome))
+    out.emit(_data(outcome, envelope), _text(outcome, envelope))
     return 0 if outcome.is_installed else 1
 
 
@@ -98,12 +97,12 @@ class _Screen(Watcher):
 # -- the answer --------------------------------------------------------------------------------
 
 
-def _text(outcome: Outcome) -> Group:
+def _text(outcome: Outcome, envelope: Envelope | None) -> Group:
     result = outcome.result
     attempts = "" if outcome.attempts == 1 else f" in {outcome.attempts} attempts"
     lines = [("result", _verdict(result)), ("sent", f"{outcome.sent} bytes{attempts}")]
     if result.code != 0:
-        lines[1:1] = _where(result)
+        lines[1:1] = _where(result, envelope)
     if outcome.info is not None:
         lines.append(("authenticated", f"sequence number {outcome.info.sequence}, "
                       f"by key {outcome.info.signer}"))  # fmt: skip
@@ -124,8 +123,10 @@ def _verdict(result: Result) -> str:
     return f"refused: {reports.code_name(result.code)}, {picosuit.strerror(result.code)}"
 
 
-def _where(result: Result) -> list[tuple[str, str]]:
+def _where(result: Result, envelope: Envelope | None) -> list[tuple[str, str]]:
     lines = [("at", f"byte {result.offset} of the envelope")]
+    if envelope is not None:
+        lines.append(("there is", words.at(envelope, result.offset)))
     if result.section:
         where = reports.section_name(result.section)
         if result.component != reports.NONE:
@@ -151,8 +152,10 @@ def _need(need: Need) -> str:
     return f"{need.uri!r} for component {need.component}{start}"
 
 
-def _data(outcome: Outcome) -> dict[str, object]:
+def _data(outcome: Outcome, envelope: Envelope | None) -> dict[str, object]:
     result = outcome.result
+
+    there = words.at(envelope, result.offset) if envelope is not None and result.code else None
 
     def report(of: Report | None) -> object:
         return None if of is None else reports.as_data(of)
@@ -160,7 +163,7 @@ def _data(outcome: Outcome) -> dict[str, object]:
     return {
         "installed": outcome.is_installed,
         "result": vars(result) | {"name": reports.code_name(result.code),
-                                  "text": picosuit.strerror(result.code)},
+                                  "text": picosuit.strerror(result.code), "there": there},
         "sent": outcome.sent,
         "attempts": outcome.attempts,
         "payloads": [vars(need) for need in outcome.needs],

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import click
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from ..author import link as frames
@@ -64,10 +63,13 @@ def _ask(port: str, baud: int, timeout: float) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if data}
 
 
-def rows(lines: Iterable[tuple[str, str]], style: str = "") -> Table:
-    """Titles and texts side by side. Texts come from devices: shown, never obeyed."""
-    table = Table.grid(padding=(0, 2))
-    for title, text in lines:
-        table.add_row(Text(f"  {title}"), Text(printable(text), style=style))
-        style = ""  # of the first line
-    return table
+def rows(lines: Iterable[tuple[str, str]], style: str = "") -> Text:
+    """Titles and texts side by side; `style` is that of the first text. What comes from devices
+    is shown, never obeyed."""
+    lines = list(lines)
+    width = max((len(title) for title, _ in lines), default=0)
+    text = Text()
+    for n, (title, words) in enumerate(lines):
+        text.append("\n" * bool(n) + f"  {title:{width}}  ")
+        text.append(printable(words), style if n == 0 else "")
+    return text
