@@ -130,7 +130,8 @@ test-docs: ## examples, links, names and requirements in README.md and docs/
 
 include bench/m0/device.mk
 
-demo: setup ## the reference device takes real updates under QEMU
+demo: setup ## the reference device takes real updates under QEMU, made with the author's tool
+	@$(MAKE) -s python-dev
 	@O=$(O) CROSS=$(CROSS) QEMU=$(QEMU) $(VENV) bench/m0/demo.py
 
 # -- checks of the source ------------------------------------------------------------------------

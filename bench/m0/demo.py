@@ -30,7 +30,7 @@ from demo_board import (  # noqa: E402
     pages, symbol, words,
 )  # fmt: skip
 from device_envelope import Update  # noqa: E402
-from device_link import LinkError, PowerCut  # noqa: E402
+from device_link import LinkError, PowerCut, frames  # noqa: E402
 
 SHARED, INSTALL = 3, 20  # sections
 WRONG_TAGS = -3  # the port's answer after three wrong tags
@@ -132,9 +132,9 @@ def story_inside(demo: Demo, _seed: int) -> None:
 
         console.print("  a damaged frame, a newer manifest, a hanging firmware:")
         repeated = device.repeated
-        device.qemu.uart.sendall(flip(device.frame("Q", b"s"), 4))
-        got = device.pump(10)
-        demo.equal(got and chr(got[0]), "K", "a frame with a wrong CRC is not taken")
+        device.transport.write(flip(frames.encode(frames.QUERY, 0, b"s"), 4))
+        got = device.receive(10)
+        demo.equal(got and got[0], frames.NAK, "a frame with a wrong CRC is not taken")
         demo.equal(device.repeated, repeated, "no frame had to be repeated")
         v4 = build.encrypted(IMAGES["2"], 4, "v4")
         board.install(v4, 0, "v2 again under a newer manifest")
@@ -144,7 +144,7 @@ def story_inside(demo: Demo, _seed: int) -> None:
         demo.says(device.message("x", "hanging"))
         board.boots("2", 0, 4)
         board.check_state("a confirmed image that hangs is started again")
-        demo.equal(device.damaged, 0, "no damaged frame from the device")
+        demo.equal(device.frames.damaged, 0, "no damaged frame from the device")
 
 
 def story_uri(demo: Demo, _seed: int) -> None:

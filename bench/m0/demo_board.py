@@ -24,7 +24,8 @@ from rich.console import Console  # noqa: E402
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: E402
 
 from device_envelope import Update  # noqa: E402
-from device_link import Ack, Device, LinkError, Need, Qemu, Result, Status  # noqa: E402
+from device_link import Device, LinkError, Qemu, frames  # noqa: E402
+from picosuit.author.link import Ack, Need, Result, Status  # noqa: E402
 
 FRAME = 64
 E_STATE, E_TRUNCATED, E_TRAILING, E_AUTH, E_DIGEST, E_ROLLBACK = -1, -14, -15, -32, -33, -35
@@ -301,7 +302,7 @@ class Board:
         self.demo.check(not detail, f"{what}:{digests}", detail)
 
     def boot_report(self) -> dict[int, Any]:
-        report: dict[int, Any] = cbor2.loads(self.device.report("b"))
+        report: dict[int, Any] = cbor2.loads(self.device.report(frames.Q_BOOT))
         return report
 
     def check_state(self, what: str) -> None:
@@ -363,7 +364,7 @@ class Board:
     # -- transfers -------------------------------------------------------------------------------
 
     def reset(self) -> None:
-        self.device.request("B")
+        self.device.request(frames.RESET)
 
     def cut(self) -> None:
         """Power off and on."""
@@ -396,9 +397,10 @@ class Board:
             console=console, transient=True, disable=not console.is_terminal,
         ) as progress:  # fmt: skip
             task = progress.add_task(title or "sending", total=total)
-            answer: Ack | Need | Result = device.request("S", b"\1" if is_measured else b"")
+            answer: Ack | Need | Result = device.request(
+                frames.NEW, b"\1" if is_measured else b"")
 
-            def pieces(kind: str, source: bytes) -> bool:
+            def pieces(kind: int, source: bytes) -> bool:
                 """Until something else than an acknowledgement comes; False: power cut."""
                 nonlocal answer, sent
                 for off in range(0, len(source), FRAME):
@@ -414,16 +416,17 @@ class Board:
                         break
                 return True
 
-            if not pieces("E", data):
+            if not pieces(frames.ENVELOPE, data):
                 return None, needs
             if isinstance(answer, Ack):
-                answer = device.request("Z")
+                answer = device.request(frames.ENVELOPE_END)
             while isinstance(answer, Need):
                 needs.append(answer)
-                if not pieces("P", update.payloads[answer.uri][answer.offset :]):
+                if not pieces(frames.PAYLOAD, update.payloads[answer.uri][answer.offset :]):
                     return None, needs
                 if isinstance(answer, Ack):
-                    answer = device.request("F", b"\0" if source_lost else b"\1")
+                    answer = device.request(
+                        frames.PAYLOAD_END, b"\0" if source_lost else b"\1")
         if not isinstance(answer, Result):
             raise LinkError(f"transfer ended with {answer}")
         return answer, needs
@@ -451,16 +454,24 @@ class Board:
         if result.code != 0:
             self.demo.says(self.device.lines[-1])
             raise LinkError("cannot go on")
+        self.check_installed(update, slot, what)
+
+    def check_installed(
+        self, update: Update, slot: int, what: str, have: int = 0, records: int = 0
+    ) -> None:
+        """Flash after an update: exactly the work that it needs, and both slots as they must be.
+        `have`: bytes that were in place before the last attempt; `records`: of the journal, from
+        boots since the last look."""
         line = self.device.expect(f"update complete: sequence {update.sequence}")
         self.demo.says(line)
         before = self.before
         now = self.account(what)
-        records = 2 if self.state.phase == CAND else 1  # a candidate is withdrawn first
+        records += 2 if self.state.phase == CAND else 1  # a candidate is withdrawn first
         self.demo.equal(
             (now.programmed - (before.programmed if before else 0),
              now.erased - (before.erased if before else 0), now.refused),
-            (words(len(update.images[slot])) + 32 + 16 + words(len(update.stored))
-             + records * RECORD, SLOT_PAGES + records, 0),
+            (words(len(update.images[slot])) - have + 32 + 16 + words(len(update.stored))
+             + records * RECORD, SLOT_PAGES - have // PAGE + records, 0),
             f"{what}: flash work, bytes programmed and pages erased",
         )  # fmt: skip
         self.installed(slot, update)

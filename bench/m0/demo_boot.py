@@ -16,7 +16,7 @@ from demo_board import (
     PHASES, SLOT, TRIES, Board, Demo, State, console, flash_functions, flip, in_words,
 )  # fmt: skip
 from device_envelope import Update
-from device_link import LinkError, PowerCut
+from device_link import LinkError, PowerCut, frames
 
 
 def start_with(board: Board, *versions: str) -> dict[str, Update]:
@@ -90,7 +90,7 @@ def story_trial(demo: Demo, _seed: int) -> None:
         board.boots("4", 0, 5)
         board.check_state("v4 is confirmed")
         line = device.message("b", "boot report: ")
-        demo.equal(line.split()[-1], device.report("b").hex(), "the firmware has the same report")
+        demo.equal(line.split()[-1], device.report(frames.Q_BOOT).hex(), "the firmware has the same report")
 
         console.print("  a byte of v4's image goes bad, then v4 comes once more:")
         at = len(IMAGES["4"][0]) // 2

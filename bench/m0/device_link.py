@@ -1,40 +1,38 @@
 # SPDX-License-Identifier: MIT
-"""The host's side of the reference device: QEMU, its monitor, and the frames on the UART.
-
-The protocol is described in device_frame.h.
+"""The reference device under QEMU: monitor, debugger, power, and the UART as a transport of
+picosuit.author.link, which speaks the frames. The package has to be built: make python-dev.
 """
 from __future__ import annotations
 
 import atexit
-import binascii
+import contextlib
 import json
 import os
 import select
 import shutil
 import socket
-import struct
 import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "bindings/python/src"
+sys.path.insert(0, str(PACKAGE))
+
+from picosuit.author import link as frames  # noqa: E402
+from picosuit.author.link import Frames, Link, LinkError  # noqa: E402
 
 FLASH = 0x40000
 RAM = 0x20000000
-START, FRAME_MAX = 1, 64
 TIMEOUT = 20.0  # seconds of silence after which a device counts as dead
-
-
-class LinkError(Exception):
-    """The device did not answer, or not as the protocol says."""
+POKE = 0.1  # seconds, see Qemu.wait
 
 
 class PowerCut(Exception):
     """The power cut that was ordered has happened."""
-
-
-def crc16(data: bytes) -> int:
-    return binascii.crc_hqx(data, 0xFFFF)
 
 
 def connect(path: Path, deadline: float) -> socket.socket:
@@ -74,29 +72,55 @@ class Qemu:
             )
         atexit.register(self.process.kill)
         deadline = time.monotonic() + TIMEOUT
-        here = os.getcwd()
-        os.chdir(self.out)
-        try:
+        with self.directory():
             self.uart = connect(Path("uart"), deadline)
             self.monitor = connect(Path("qmp"), deadline).makefile("rwb")
-        finally:
-            os.chdir(here)
         self.trap: socket.socket | None = None  # debugger, while a power cut is ordered
+        self.is_trapped = False  # it is time for that power cut
         self.monitor.readline()  # greeting
         self.command("qmp_capabilities")
         if erased != 0x00:  # what QEMU starts with
             self.fill_flash(erased)
 
+    @contextlib.contextmanager
+    def directory(self) -> Iterator[None]:
+        """Its directory as the current one: paths of sockets must be short."""
+        here = os.getcwd()
+        os.chdir(self.out)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+
+    # -- the UART ------------------------------------------------------------------------------
+
+    def wait(self, others: Sequence[socket.socket], timeout: float) -> list[socket.socket]:
+        """What there is to read of the UART and `others`; nothing after POKE or `timeout`
+        seconds, or when the debugger had something to say."""
+        sources = [self.uart, *others] + ([self.trap] if self.trap else [])
+        ready = select.select(sources, [], [], min(timeout, POKE))[0]
+        if not ready:
+            # QEMU's UART does not tell its main loop that the guest started receiving:
+            # anything that wakes the loop makes it look.
+            self.command("query-status")
+        if self.trap in ready:
+            self.is_trapped = self.trapped()
+            return []
+        return ready
+
+    def receive(self) -> bytes:
+        """What the UART has."""
+        data = self.uart.recv(65536)
+        if not data:
+            raise LinkError("QEMU has gone")
+        return data
+
     # -- the debugger --------------------------------------------------------------------------
 
     def debugger(self) -> socket.socket:
         """A connection to QEMU's debugger; the device stands still from here on."""
-        here = os.getcwd()
-        os.chdir(self.out)
-        try:
+        with self.directory():
             return connect(Path("gdb"), time.monotonic() + TIMEOUT)
-        finally:
-            os.chdir(here)
 
     def fill_flash(self, value: int) -> None:
         """Through the debugger: a -device loader image would come back at every reset and
@@ -193,7 +217,7 @@ class Qemu:
         self.command("system_reset")
         self.gdb(self.trap, "D", b"OK")
         self.trap.close()
-        self.trap = None
+        self.trap, self.is_trapped = None, False
 
     # -- the monitor ---------------------------------------------------------------------------
 
@@ -234,117 +258,65 @@ class Qemu:
         atexit.unregister(self.process.kill)
 
 
-@dataclass
-class Need:
-    """The device wants payload bytes from a URI."""
-
-    offset: int
-    size: int
-    component: int
-    uri: str
+# -- the UART ----------------------------------------------------------------------------------
 
 
-@dataclass
-class Result:
-    """A transfer is over."""
+class Uart:
+    """The UART as a transport. A power cut that was ordered happens while somebody waits."""
 
-    code: int
-    section: int
-    component: int
-    offset: int
-    label: int
-    platform: int
+    def __init__(self, qemu: Qemu, before_cut: Callable[[], None]) -> None:
+        self.qemu, self.before_cut = qemu, before_cut
 
-
-@dataclass
-class Ack:
-    status: int
-    received: int
-
-
-@dataclass
-class Status:
-    status: int
-    running: int
-    received: int
-    programmed: int
-    erased: int
-    refused: int
-    lowest: int  # stack address
-    work_used: int
-    context: int
-    depth: dict[str, int]  # stack by call, if measured
-
-
-@dataclass
-class Device:
-    qemu: Qemu
-    lines: list[str] = field(default_factory=list)  # text of the device, complete lines
-    partial: bytes = b""  # of a line
-    raw: bytes = b""  # received, not yet taken apart
-    seq: int = 0
-    sent: int = 0  # frames
-    seen: int = 0  # lines that `expect` has passed
-    damaged: int = 0  # frames from the device
-    repeated: int = 0  # frames sent again
-
-    def pump(self, timeout: float) -> tuple[int, int, bytes] | None:
-        """Takes what has arrived apart; the first frame in it, if any."""
+    def read(self, timeout: float) -> bytes:
         end = time.monotonic() + timeout
-        while True:
-            frame = self.split()
-            if frame is not None:
-                return frame
-            left = end - time.monotonic()
-            if left <= 0:
-                return None
-            sources = [self.qemu.uart] + ([self.qemu.trap] if self.qemu.trap else [])
-            ready = select.select(sources, [], [], min(left, 0.1))[0]
-            if self.qemu.trap in ready:
-                if self.qemu.trapped():
-                    self.drain()
-                    self.qemu.cut_now()
-                    raise PowerCut
-                continue
-            if not ready:
-                # QEMU's UART does not tell its main loop that the guest started receiving:
-                # anything that wakes the loop makes it look.
-                self.qemu.command("query-status")
-                continue
-            data = self.qemu.uart.recv(65536)
-            if not data:
-                raise LinkError("QEMU has gone")
-            self.raw += data
+        while (left := end - time.monotonic()) > 0:
+            if self.qemu.wait([], left):
+                return self.qemu.receive()
+            if self.qemu.is_trapped:
+                self.before_cut()
+                self.qemu.cut_now()
+                raise PowerCut
+        return b""
 
-    def split(self) -> tuple[int, int, bytes] | None:
-        while self.raw:
-            if self.raw[0] != START:
-                cut = self.raw.find(START)
-                text, self.raw = (self.raw, b"") if cut < 0 else (self.raw[:cut], self.raw[cut:])
-                *whole, self.partial = (self.partial + text).split(b"\n")
-                self.lines += [line.decode("ascii", "replace").rstrip() for line in whole]
-                continue
-            if len(self.raw) < 4 or len(self.raw) < self.raw[3] + 6:
-                return None
-            end = self.raw[3] + 6
-            frame = self.raw[:end]
-            if crc16(frame[1:]) == 0:
-                self.raw = self.raw[end:]
-                return frame[1], frame[2], frame[4:-2]
-            self.damaged += 1  # a reset in the middle of an answer
-            self.raw = self.raw[1:]
-        return None
+    def write(self, data: bytes) -> None:
+        self.qemu.uart.sendall(data)
+
+    def close(self) -> None:
+        self.qemu.uart.close()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A power cut after so many bytes of envelope and payload in an attempt.
+
+    hangs_up: the port goes with the power, as a USB serial port on the board does.
+    """
+
+    after: int
+    hangs_up: bool
+
+
+class Device(Link):
+    """The link, and all the text that the device has written."""
+
+    def __init__(self, qemu: Qemu) -> None:
+        self.qemu = qemu
+        self.lines: list[str] = []
+        self.seen = 0  # lines that `expect` has passed
+        super().__init__(Uart(qemu, self.drain), timeout=TIMEOUT / 2, on_line=self.lines.append)
 
     def drain(self) -> None:
         """What was sent before a power cut: kept as text, but nobody waits for it any more."""
         while select.select([self.qemu.uart], [], [], 0)[0]:
-            self.raw += self.qemu.uart.recv(65536)
-        while self.split() is not None:
-            pass
-        self.raw = b""
-        self.lines.append(self.partial.decode("ascii", "replace") + " (power cut)")
-        self.partial = b""
+            self.take(self.qemu.receive())
+        self.frames.forget("(power cut)")
         self.seen = len(self.lines)
+
+    def take(self, data: bytes) -> None:
+        """Bytes of which only the text counts: the frames are for somebody else."""
+        self.frames.push(data)
+        while self.frames.next() is not None:
+            pass
 
     def expect(self, text: str, timeout: float = TIMEOUT) -> str:
         """Waits for a line that contains `text`, among those not passed yet."""
@@ -356,72 +328,110 @@ class Device:
                     return self.lines[n]
             if time.monotonic() > end:
                 raise LinkError(f"no line with {text!r}; last: {self.lines[-3:]}")
-            self.pump(0.05)
-
-    def frame(self, kind: str, data: bytes = b"") -> bytes:
-        body = bytes([ord(kind), self.seq, len(data)]) + data
-        return bytes([START]) + body + struct.pack(">H", crc16(body))
-
-    def ask(self, kind: str, data: bytes = b"") -> tuple[str, bytes]:
-        """Sends a frame and waits for its answer; again if it got lost."""
-        self.seq = (self.seq + 1) & 255
-        self.sent += 1
-        frame = self.frame(kind, data)
-        for _ in range(3):
-            self.qemu.uart.sendall(frame)
-            end = time.monotonic() + TIMEOUT / 2
-            while (left := end - time.monotonic()) > 0:
-                answer = self.pump(left)
-                if answer is not None and answer[0] == ord("K"):
-                    break
-                if answer is not None and answer[1] == self.seq:
-                    return chr(answer[0]), answer[2]
-            self.repeated += 1
-            self.qemu.uart.sendall(bytes(FRAME_MAX + 6))  # ends a frame cut in half
-            while self.pump(0.2) is not None:
-                pass
-        raise LinkError(f"no answer to frame {kind}; last lines: {self.lines[-3:]}")
-
-    # -- requests ------------------------------------------------------------------------------
-
-    def request(self, kind: str, data: bytes = b"") -> Ack | Need | Result:
-        answer, body = self.ask(kind, data)
-        if answer == "A":
-            return Ack(*struct.unpack("<hI", body))
-        if answer == "R":
-            code, section, component, offset, label, platform = struct.unpack("<hBBIii", body)
-            return Result(code, section, component, offset, label, platform)
-        if answer == "N":
-            offset, size, length, component = struct.unpack("<IIHB", body[:11])
-            uri = body[11:]
-            while len(uri) < length:
-                uri += self.query("u", len(uri))
-            return Need(offset, size, component, uri.decode())
-        raise LinkError(f"unexpected answer {answer}")
-
-    def query(self, what: str, offset: int = 0) -> bytes:
-        answer, body = self.ask("Q", what.encode() + struct.pack("<H", offset))
-        if answer != "D":
-            raise LinkError(f"unexpected answer {answer}")
-        return body
-
-    def status(self) -> Status:
-        body = self.query("s")
-        names = ("init", "feed", "boot_begin", "run", "payload", "payload_end", "feed_end",
-                 "boot_candidate")
-        depth = dict(zip(names, struct.unpack("<8H", body[36:])))
-        return Status(*struct.unpack("<iIIIIIIII", body[:36]), depth)
-
-    def report(self, what: str = "r") -> bytes:
-        """r: of the last transfer; b: of the boot state."""
-        data = b""
-        while True:
-            piece = self.query(what, len(data))
-            data += piece
-            if len(piece) < FRAME_MAX:
-                return data
+            self.receive(0.05)
 
     def message(self, what: str, answer: str) -> str:
         """To the firmware, which answers with a line."""
-        self.request("M", what.encode())
+        self.request(frames.APP, what.encode())
         return self.expect(answer)
+
+    def lend(
+        self, command: Sequence[str], cuts: Sequence[Cut], timeout: float = 60.0
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a program that has the UART as unix:port, in the directory of QEMU."""
+        relay = Relay(self, cuts)
+        try:
+            done = relay.run(command, timeout)
+        finally:
+            relay.close()
+        self.sync()
+        return done
+
+
+class Relay:
+    """Stands between QEMU's UART and another program: keeps the monitor, counts, cuts the power."""
+
+    def __init__(self, device: Device, cuts: Sequence[Cut]) -> None:
+        self.device, self.qemu = device, device.qemu
+        self.cuts = list(cuts)
+        self.server = socket.socket(socket.AF_UNIX)
+        with self.qemu.directory():
+            Path("port").unlink(missing_ok=True)
+            self.server.bind("port")
+        self.server.listen()
+        self.client: socket.socket | None = None
+        self.meet()
+
+    def meet(self) -> None:
+        """A new connection, or a new attempt: counting starts anew."""
+        self.requests = Frames(lambda line: None)
+        self.passed = 0  # bytes of envelope and payload
+
+    def run(self, command: Sequence[str], timeout: float) -> subprocess.CompletedProcess[str]:
+        end = time.monotonic() + timeout
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            environment = os.environ | {"PYTHONPATH": str(PACKAGE)}
+            program = subprocess.Popen(
+                command, cwd=self.qemu.out, env=environment, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=err,
+            )  # fmt: skip
+            try:
+                while program.poll() is None:
+                    if time.monotonic() > end:
+                        raise LinkError(f"{command[-1]}: not done after {timeout:g} s")
+                    self.step()
+            finally:
+                program.kill()
+                program.wait()
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(
+                command, program.returncode, out.read(), err.read()
+            )
+
+    def step(self) -> None:
+        side: socket.socket = self.server if self.client is None else self.client
+        ready = self.qemu.wait([side], POKE)
+        if self.server in ready:
+            self.client, _ = self.server.accept()
+            self.meet()
+        elif self.client is not None and self.client in ready:
+            try:
+                self.from_program(self.client.recv(65536))
+            except ConnectionError:
+                self.hang_up()
+        if self.qemu.uart in ready:
+            self.from_device(self.qemu.receive())
+
+    def from_program(self, data: bytes) -> None:
+        if not data:
+            self.hang_up()
+            return
+        self.requests.push(data)
+        while (frame := self.requests.next()) is not None:
+            if frame[0] == frames.NEW:
+                self.passed = 0
+            if frame[0] in (frames.ENVELOPE, frames.PAYLOAD):
+                self.passed += len(frame[2])
+        self.qemu.uart.sendall(data)
+
+    def from_device(self, data: bytes) -> None:
+        self.device.take(data)
+        if self.cuts and self.passed >= self.cuts[0].after:
+            self.device.drain()
+            self.qemu.reset()
+            if self.cuts.pop(0).hangs_up:
+                self.hang_up()
+            self.meet()
+        elif self.client is not None:
+            with contextlib.suppress(ConnectionError):  # it has gone, as the next recv will say
+                self.client.sendall(data)
+
+    def hang_up(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+
+    def close(self) -> None:
+        self.hang_up()
+        self.server.close()
