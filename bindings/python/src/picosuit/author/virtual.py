@@ -63,8 +63,10 @@ class Ids:
         """All for one ID_* as `identity` gives them, 16 bytes each."""
         if what == picosuit.ID_PEN:
             return [(bytes([len(pen)]) + pen).ljust(16, b"\0") for pen in self.pen]
-        return {picosuit.ID_VENDOR: self.vendor, picosuit.ID_CLASS: self.class_,
-                picosuit.ID_DEVICE: self.device}.get(what, ())  # fmt: skip
+        own: dict[int, Sequence[bytes]] = {
+            picosuit.ID_VENDOR: self.vendor, picosuit.ID_CLASS: self.class_,
+            picosuit.ID_DEVICE: self.device}  # fmt: skip
+        return own.get(what, ())
 
 
 @dataclass(frozen=True)
