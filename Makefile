@@ -194,6 +194,12 @@ bench-doc: ## write docs/performance.md and its plots from what bench measured
 bench-doc-check: ## docs/performance.md is up to date; after bench
 	@O=$(O) $(VENV) bench/performance.py --check
 
+cost: $(PY_MODULE) ## constants of picosuit check's estimate, from bench/counts.csv
+	@$(VENV) bench/cost_fit.py
+
+cost-check: $(PY_MODULE) ## they are made from counts.csv as it is
+	@$(VENV) bench/cost_fit.py --check
+
 asm-check: asm-check-sym asm-check-field ## assembly against its C twins, under QEMU
 
 .PHONY: asm-check asm-check-sym asm-check-field

@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from picosuit.author import keys, names, profile
 from picosuit.author.problem import Problem
 
@@ -72,7 +73,7 @@ def test_reference_device_is_that_of_the_c_sources() -> None:
 def test_context_is_that_of_the_sizes() -> None:
     row = re.search(r"\| plain, manifest of 320 bytes \| (\d+) \|",
                     (ROOT / "docs/sizes.md").read_text())  # fmt: skip
-    assert row and profile.CONTEXT == int(row[1])
+    assert row and int(row[1]) == profile.CONTEXT
 
 
 def test_small_profile_has_defaults() -> None:
@@ -133,8 +134,8 @@ def test_refuse_keys_of_the_wrong_kind(tmp_path: Path) -> None:
 
 def test_signers_are_kids_or_numbers() -> None:
     text = SMALL.replace("capacity = 8192", 'capacity = 8192\nsigners = ["root"]')
-    assert small(text).components[0].signers == {1}
-    assert small(text.replace('"root"]', "1]")).components[0].signers == {1}
+    assert small(text).components[0].signers == frozenset({1})
+    assert small(text.replace('"root"]', "1]")).components[0].signers == frozenset({1})
     assert small(text.replace('["root"]', "[]")).components[0].signers == frozenset()
     assert small().components[0].signers is None
 
@@ -212,7 +213,8 @@ def test_refuse_secrets_are_not_shown() -> None:
 
 
 @pytest.mark.parametrize(("data", "what"), [
-    (b"\xff", "not UTF-8"), (b"", "nothing could be written"), (b" " * (1 << 20) + b" ", "larger than"),
+    (b"\xff", "not UTF-8"), (b"", "nothing could be written"),
+    (b" " * (1 << 20) + b" ", "larger than"),
 ])  # fmt: skip
 def test_refuse_bytes(data: bytes, what: str) -> None:
     with pytest.raises(Problem, match=what):

@@ -203,7 +203,7 @@ def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple
             assert value is not None
             found.append(DeviceKey(
                 value, one.alg, _rights(rights, one.rights, key), number or first + len(found),
-                named, f"{key} {len(found) + 1}" if named is None else keys.kid_text(named)))  # fmt: skip
+                named, f"{key} {len(found) + 1}" if named is None else keys.kid_text(named)))
         table.done()
     return tuple(found)
 
@@ -301,7 +301,7 @@ def _component(table: Table, anchors: Iterable[DeviceKey]) -> Component:
 def _signer(value: Any, where: str, anchors: Iterable[DeviceKey]) -> int:
     """Number of the trust anchor with this kid, or with this number."""
     for anchor in anchors:
-        if value == anchor.id and not isinstance(value, bool) or (
+        if (value == anchor.id and not isinstance(value, bool)) or (
             isinstance(value, str) and value.encode() == anchor.kid):  # fmt: skip
             return anchor.id
     raise Problem(f"{where}: no trust anchor is called {value!r}")

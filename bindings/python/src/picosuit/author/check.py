@@ -1,0 +1,570 @@
+# SPDX-License-Identifier: MIT
+"""What a device would do with an envelope: the C core runs it on a virtual device.
+
+The update, for each slot that may be written, then the procedure INVOKE as a boot runs it, over
+what the update has stored. Verdict and error come from the core, memory is what it asked for, flash
+work is what the virtual device was made to do, time is an estimate (`cost`).
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import picosuit
+from picosuit import Code, Procedure
+from picosuit.primitives import ed25519_verify
+
+from . import cbor, cost, ids, lint, names, words
+from .cost import Effort, Estimate
+from .envelope import Envelope, to_sign
+from .lint import ERROR, Finding
+from .problem import Problem
+from .profile import CONTEXT, DeviceKey, Profile
+from .profile import Component as Stored
+from .trace import Assumed, Trace, Visit
+from .virtual import (
+    OPEN,
+    WHOLE,
+    Component,
+    Geometry,
+    Ids,
+    Outcome,
+    SwappingDevice,
+    VirtualDevice,
+    run_update,
+)
+
+ACCEPTED, REFUSED, UNSEEN = "accepted", "refused", "accepted as far as it can be seen"
+PLENTY = 1 << 16  # bytes of work: more than any envelope needs
+INVOKE_SECTION = 1 << 2  # Info.sections
+
+Payloads = Mapping[str, bytes] | Callable[[str], bytes | None]
+
+
+# -- results ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Where and why the core has stopped. place: what stands at the offset."""
+
+    code: int
+    name: str
+    words: str
+    offset: int
+    section: str | None
+    component: str | None
+    label: int | None
+    label_name: str | None  # of the command, parameter or member
+    platform: int
+    place: str
+    during: str  # "update" or "boot"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One device state: the update into one slot, and the boot behind it.
+
+    verdict      ACCEPTED, REFUSED or UNSEEN
+    slot         that was written; None: the envelope does not care
+    unseen       what could not be checked, and why; empty unless UNSEEN
+    work         bytes of the work buffer that the core asked for
+    received     bytes: envelope and payloads
+    written      payload bytes; by component
+    erased       flash pages
+    programmed   flash bytes
+    update, boot estimated time; None: not done. Plans where the verdict is UNSEEN
+    flash_seconds  waiting for the flash; None: the profile has no times
+    """
+
+    verdict: str
+    slot: int | None
+    refusal: Refusal | None
+    unseen: tuple[str, ...]
+    work: int
+    received: int
+    written: Mapping[str, int]
+    erased: int
+    programmed: int
+    update: Estimate | None
+    boot: Estimate | None
+    flash_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """sequence, digest  of the manifest; None: it was not authenticated
+    signer           the trust anchor whose rights count
+    work             bytes that the core needs, the most of all runs
+    stack            bytes of its deepest call, callbacks not counted
+    updates          how many such updates the flash endures; None: not known
+    """
+
+    profile: Profile
+    sequence: int | None
+    digest: bytes | None
+    signer: str | None
+    runs: tuple[Run, ...]
+    work: int
+    stack: int
+    updates: int | None
+    findings: tuple[Finding, ...]
+    places: Mapping[int, str] = field(default_factory=dict)  # words at the findings' offsets
+
+    @property
+    def verdict(self) -> str:
+        """The worst of the runs."""
+        verdicts = [run.verdict for run in self.runs]
+        return next((v for v in (REFUSED, UNSEEN) if v in verdicts), ACCEPTED)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(finding.severity == ERROR for finding in self.findings)
+
+    @property
+    def ram(self) -> int:
+        """Bytes: context, work, stack."""
+        return CONTEXT + self.work + self.stack
+
+
+# -- the device ---------------------------------------------------------------------------------
+
+
+class Metered(VirtualDevice):
+    """A device that counts what costs time, and holds keys to decrypt with."""
+
+    def __init__(self, profile: Profile, keys: Sequence[DeviceKey], slot: int) -> None:
+        super().__init__(
+            [Component(c.id, n, c.capacity, c.kind, c.initial, c.signers)
+             for n, c in enumerate(profile.components)],
+            ids=Ids(profile.vendors, profile.classes, profile.devices, profile.pens), slot=slot,
+            floor=None if profile.floor is None else (
+                profile.floor, profile.confirmed or bytes(32)),
+            geometry=Geometry(profile.flash.page, profile.flash.unit, profile.flash.erased),
+        )  # fmt: skip
+        self.profile, self.device_keys, self.effort = profile, keys, Effort()
+        self.written: dict[int, int] = {}  # bytes by handle
+        self.begun: dict[int, int] = {}  # times by handle
+        self.spared = 0  # pages that a port would not erase
+        self._has_key = self._is_encrypted = self._is_hashed = False
+
+    def key(self, purpose: int, n: int, kid: bytes | None) -> picosuit.Key | None:
+        if purpose != picosuit.PURPOSE_DECRYPT:
+            return None
+        fitting = [k for k in self.device_keys if kid is None or k.kid in (None, bytes(kid))]
+        if n >= len(fitting):
+            return None
+        self._has_key = True
+        if fitting[n].alg == names.A128KW:
+            self.effort.unwraps += 1
+        else:
+            self.effort.agreements += 1
+        return key_of(fitting[n])
+
+    def begin(self, component: int, size: int, id: bytes) -> int:
+        have = super().begin(component, size, id)
+        one = self.components[component]
+        self._is_encrypted, self._has_key = self._has_key, False
+        self._is_hashed = not self._is_encrypted or one.kind & ~picosuit.KIND_KEYS == (
+            picosuit.TRUSTED)  # fmt: skip
+        self.begun[component] = self.begun.get(component, 0) + 1
+        page = self.geometry.page
+        if not self.profile.flash.is_whole and have == 0 and size != picosuit.UNKNOWN:
+            self.spared += -(-one.capacity // page) - -(-size // page)
+        return have
+
+    def write(self, component: int, off: int, data: bytes) -> None:
+        super().write(component, off, data)
+        n = len(data)
+        self.written[component] = self.written.get(component, 0) + n
+        effort = self.effort
+        if self._is_hashed:
+            effort.hashed += n
+        if self._is_encrypted:
+            effort.decrypted += n
+
+    def read(self, component: int, off: int, n: int) -> bytes:
+        if self._open in (-1, component):
+            self.effort.read += n
+        else:
+            self.effort.copied += n
+        return super().read(component, off, n)
+
+
+class _Swapping(Metered, SwappingDevice):
+    """The same with directive swap."""
+
+
+def device_of(profile: Profile, keys: Sequence[DeviceKey], slot: int) -> Metered:
+    kind = _Swapping if "SWAP" in profile.features else Metered
+    return kind(profile, keys, slot)
+
+
+def key_of(key: DeviceKey) -> picosuit.Key:
+    return picosuit.Key(key.key, key.alg, key.rights, key.id, key.kid)
+
+
+# -- effort -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the virtual device answers to the conditions that choose a way."""
+
+    profile: Profile
+    slot: int
+
+    def holds(self, assumed: Assumed) -> bool:
+        one = self.profile
+        known: dict[int, Sequence[bytes]] = {
+            names.SLOT_CHECK: [cbor.encode(self.slot)],
+            names.VENDOR_CHECK: [cbor.encode(v) for v in one.vendors]
+            + [cbor.encode(cbor.Tag(112, p)) for p in one.pens],
+            names.CLASS_CHECK: [cbor.encode(c) for c in one.classes],
+            names.DEVICE_CHECK: [cbor.encode(d) for d in one.devices],
+        }
+        return assumed.value in known[assumed.condition]
+
+
+@dataclass
+class Plan:
+    """What the commands of a procedure come to on a device, without running them."""
+
+    trace: Trace
+    facts: Facts
+    procedure: str
+
+    @cached_property
+    def visits(self) -> list[Visit]:
+        return [v for v in self.trace.visits if v.procedure == self.procedure
+                and all(map(self.facts.holds, v.when))]  # fmt: skip
+
+    @property
+    def matched(self) -> int:
+        """Bytes that image-match reads, where sizes are stated."""
+        return sum(size.value for v in self.visits if v.command.number == names.IMAGE_MATCH
+                   and (size := v.get(names.P_SIZE)) is not None)  # fmt: skip
+
+
+def signature_tries(envelope: Envelope, profile: Profile) -> Effort:
+    """Checks until a key fits, for each block, in the order in which a port offers its keys."""
+    effort = Effort()
+    digest = envelope.digest_bstr.content
+    for item in envelope.blocks:
+        try:
+            block = envelope.block(item)
+        except Problem:
+            continue
+        keys = [k for k in profile.anchors if k.alg == block.alg
+                and (block.kid is None or k.kid in (None, block.kid))]  # fmt: skip
+        if block.alg == names.HMAC256:
+            effort.macs += len(keys[:1])
+            continue
+        for key in keys:
+            effort.signatures += 1
+            signed = to_sign(block.protected, digest)
+            if len(block.signature) == 64 and ed25519_verify(
+                    key.key, signed, block.signature):
+                break
+    return effort
+
+
+def fixed_effort(plan: Plan) -> Effort:
+    """What does not depend on payloads: receive, parse, commands."""
+    envelope = plan.trace.envelope
+    count = len(envelope.components)
+    effort = signature_tries(envelope, plan.facts.profile)
+    effort.procedures, effort.commands = 1, len(plan.visits)
+    effort.components, effort.pairs = count, count * (count - 1) // 2
+    if plan.procedure == "update":
+        effort.kept = len(envelope.data) - sum(p.end - p.start for p in envelope.payloads.values())
+    else:
+        effort.kept = lint.stored_len(envelope)
+    return effort
+
+
+def update_effort(plan: Plan, device: Metered, outcome: Outcome) -> Effort:
+    """Of an update that was run to its end."""
+    effort = fixed_effort(plan) + device.effort
+    effort.fed = _fed(plan) + outcome.rewinds * len(plan.trace.envelope.data)
+    effort.given = outcome.sent
+    effort.programmed = outcome.counters.programs * device.geometry.unit
+    effort.erased = outcome.counters.erases - device.spared
+    return effort
+
+
+def _fed(plan: Plan) -> int:
+    """Bytes from the first payload to the end of the last one that is wanted."""
+    envelope = plan.trace.envelope
+    wanted = [envelope.payloads[str(uri.text)] for v in plan.visits
+              if v.command.number == names.FETCH and (uri := v.get(names.P_URI)) is not None
+              and str(uri.text) in envelope.payloads]  # fmt: skip
+    if not wanted:
+        return 0
+    first = min(item.start for item in envelope.payloads.values())
+    return max(item.end for item in wanted) - first
+
+
+def planned_effort(plan: Plan) -> Effort:
+    """Of an update that could not be run to its end, from the sizes in the manifest."""
+    effort, envelope = fixed_effort(plan), plan.trace.envelope
+    effort.fed, effort.read = _fed(plan), plan.matched
+    for visit in plan.visits:
+        number, size = visit.command.number, visit.get(names.P_SIZE)
+        uri = visit.get(names.P_URI) if number == names.FETCH else None
+        if uri is not None and str(uri.text) not in envelope.payloads:
+            copy = next((v for v in plan.visits if v.source == visit.component), visit)
+            size = size or copy.get(names.P_SIZE)
+            effort.given += size.value if size is not None else 0
+        found = plan.facts.profile.component(envelope.components[visit.component])
+        if number in lint.EFFECTS and found is not None and not found.is_transient:
+            length = size.value if size is not None else 0
+            is_encrypted = number != names.FETCH and visit.get(names.P_ENCRYPTION) is not None
+            effort += _stored(plan.facts.profile, found, length, is_encrypted)
+    return effort
+
+
+def _stored(profile: Profile, into: Stored, length: int, is_encrypted: bool) -> Effort:
+    """Of bytes that come into a component."""
+    flash = profile.flash
+    pages = -(-(into.capacity if flash.is_whole else length) // flash.page)
+    effort = Effort(programmed=length, erased=pages + bool(flash.manifest_area))
+    if is_encrypted:
+        effort.agreements, effort.decrypted = 1, length
+    else:
+        effort.hashed = length
+    return effort
+
+
+# -- running ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Checker:
+    """One envelope, one profile.
+
+    subject   the envelope as the rules of `lint` see it; None: this tool cannot read it, but the
+              core still says what it makes of it
+    payloads  what URIs give
+    """
+
+    data: bytes
+    subject: lint.Subject | None
+    profile: Profile
+    payloads: Payloads
+    device_keys: Sequence[DeviceKey]
+    missing: list[str] = field(default_factory=list)
+    info: picosuit.Info | None = None
+
+    @property
+    def envelope(self) -> Envelope | None:
+        return None if self.subject is None else self.subject.envelope
+
+    def payload(self, uri: str) -> bytes | None:
+        found = self.payloads(uri) if callable(self.payloads) else self.payloads.get(uri)
+        if found is None and uri not in self.missing:
+            self.missing.append(uri)
+        return found
+
+    def slots(self) -> list[int | None]:
+        """Slots that may be written; None: it makes no difference."""
+        if self.subject is None or self.profile.slots == 1:
+            return [None]
+        commands = self.subject.commands()
+        has_choice = any(command.number == names.SLOT_CHECK for _, command in commands)
+        return list(range(self.profile.slots)) if has_choice else [None]
+
+    def run(self, slot: int | None) -> Run:
+        self.missing.clear()
+        at = self.profile.write_slot if slot is None else slot
+        device = device_of(self.profile, self.device_keys, at)
+        outcome = self._go(device, self.data, Procedure.UPDATE, WHOLE)
+        work = outcome.work
+        if outcome.status == Code.E_ROOM:
+            work = self._need(at, outcome)
+        self.info = outcome.info or self.info
+        refusal, unseen = self._refusal(outcome, "update"), self._unseen(outcome)
+        if unseen:
+            refusal = self._boot_begins()
+        effort = self._effort(device, outcome, at, bool(unseen))
+        boot = None
+        if refusal is None and self._has_invoke(outcome):
+            boot = self._boot_effort(at, 0)
+            if not unseen:
+                before = device.effort.read
+                again = self._go(device, outcome.envelope or b"", Procedure.INVOKE, OPEN)
+                work, refusal = max(work, again.work), self._refusal(again, "boot")
+                boot = self._boot_effort(at, device.effort.read - before)
+        verdict = REFUSED if refusal is not None else UNSEEN if unseen else ACCEPTED
+        flash = self.profile.flash
+        waits = None
+        if flash.erase_ms is not None and flash.program_us is not None:
+            waits = (effort.erased * flash.erase_ms / 1e3
+                     + effort.programmed / flash.unit * flash.program_us / 1e6)  # fmt: skip
+        return Run(
+            verdict, slot, refusal, () if refusal else unseen, work,
+            effort.kept + effort.fed + effort.given,
+            {ids.component_text(device.components[n].identifier): size
+             for n, size in device.written.items()},
+            effort.erased, effort.programmed,
+            cost.estimate(effort, self.profile.processor) if (self.envelope is not None
+            and refusal is None) or unseen else None,
+            None if boot is None or refusal is not None else boot, waits,
+        )  # fmt: skip
+
+    def _go(self, device: VirtualDevice, data: bytes, procedure: Procedure, split: int,
+            work: int = 0) -> Outcome:  # fmt: skip
+        return run_update(data, device, [key_of(k) for k in self.profile.anchors], procedure,
+                          self.payload, work or self.profile.work, split)  # fmt: skip
+
+    def _need(self, slot: int, outcome: Outcome) -> int:
+        """Bytes of work that the update would have needed."""
+        device = device_of(self.profile, self.device_keys, slot)
+        again = self._go(device, self.data, Procedure.UPDATE, WHOLE, PLENTY)
+        asked = outcome.error.label if outcome.error is not None else 0
+        return max(again.work, asked or 0)
+
+    def _has_invoke(self, outcome: Outcome) -> bool:
+        return outcome.info is not None and bool(outcome.info.sections & INVOKE_SECTION)
+
+    def _unseen(self, outcome: Outcome) -> tuple[str, ...]:
+        """What was missing here, not on the device; empty if the refusal is real."""
+        if outcome.status == Code.E_FETCH and self.missing:
+            return tuple(f"payload {uri!r} was not given" for uri in self.missing)
+        if outcome.status == Code.E_DECRYPT and not self.device_keys:
+            return ("the payload was not decrypted: no key of the device was given",)
+        return ()
+
+    def _boot_begins(self) -> Refusal | None:
+        """The static checks of INVOKE, which need no payload."""
+        if self.envelope is None or self.envelope.manifest.get(9) is None:
+            return None
+        device = device_of(self.profile, self.device_keys, self.profile.write_slot)
+        keys = [key_of(k) for k in self.profile.anchors]
+        with picosuit.Processor(device, keys=keys, work=self.profile.work) as processor:
+            try:
+                processor.open(self.data)
+                processor.begin(Procedure.INVOKE)
+            except picosuit.Error as error:
+                return self._words(error, "boot")
+        return None
+
+    # -- estimates --
+
+    def _effort(self, device: Metered, outcome: Outcome, slot: int, is_planned: bool) -> Effort:
+        if self.subject is None:
+            return Effort(erased=outcome.counters.erases)
+        plan = Plan(self.subject.trace, Facts(self.profile, slot), "update")
+        if is_planned:
+            return planned_effort(plan)
+        return update_effort(plan, device, outcome)
+
+    def _boot_effort(self, slot: int, read: int) -> Estimate | None:
+        if self.subject is None:
+            return None
+        plan = Plan(self.subject.trace, Facts(self.profile, slot), "invoke")
+        effort = fixed_effort(plan)
+        effort.read = read or plan.matched
+        return cost.estimate(effort, self.profile.processor)
+
+    # -- words --
+
+    def _refusal(self, outcome: Outcome, during: str) -> Refusal | None:
+        return None if outcome.error is None else self._words(outcome.error, during)
+
+    def _words(self, error: picosuit.Error, during: str) -> Refusal:
+        envelope, component = self.envelope, error.component
+        place = words.at(envelope, error.offset) if envelope is not None else ""
+        named = None
+        if component is not None and envelope is not None and component < len(envelope.components):
+            named = ids.component_text(envelope.components[component])
+        section = None if not error.section else (
+            "shared-sequence" if error.section == names.SHARED
+            else names.name_of(names.MEMBERS, error.section))  # fmt: skip
+        return Refusal(error.code, error.name, picosuit.strerror(error.code), error.offset, section,
+                       named, error.label, _label(error), error.platform, place, during)
+
+
+def _label(error: picosuit.Error) -> str | None:
+    """What the label of an error is called: by its code, a parameter, a member, a command."""
+    if error.label is None or error.code == Code.E_ROOM:
+        return None
+    table = names.COMMANDS
+    if error.code in (Code.E_UNSET, Code.E_PARAM):
+        table = names.PARAMETERS
+    elif error.code in (Code.E_MEMBER, Code.E_MISSING):
+        table = names.MEMBERS
+    return table.get(error.label)
+
+
+def check(
+    data: bytes, file: str, profile: Profile, payloads: Payloads, *,
+    device_keys: Sequence[DeviceKey] = (), previous: lint.Previous | None = None,
+    capabilities: lint.Capabilities | None = None,
+) -> Result:  # fmt: skip
+    """Runs an envelope on the device of a profile, and lints it."""
+    floor = None if profile.floor is None else lint.Previous(profile.floor, "the floor")
+    try:
+        subject = lint.Subject(Envelope(data, file), profile, previous or floor, capabilities)
+    except Problem:
+        subject = None
+    checker = Checker(data, subject, profile, payloads, (*profile.device_keys, *device_keys))
+    runs = tuple(checker.run(slot) for slot in checker.slots())
+    need, info = max(run.work for run in runs), checker.info
+    findings: list[Finding] = []
+    places: dict[int, str] = {}
+    if subject is not None:
+        subject.need = need
+        findings = lint.lint(subject)
+        tree = words.describe(subject.envelope) if findings else []
+        places = {f.offset: words.place(tree, f.offset) for f in findings if f.offset is not None}
+    signer = None
+    if info is not None:
+        signer = next((k.name for k in profile.anchors if k.id == info.signer), None)
+    return Result(
+        profile, info.sequence if info is not None else None,
+        info.digest if info is not None else None, signer, runs, need,
+        cost.stack(profile.processor), _updates(profile, runs), tuple(findings), places,
+    )  # fmt: skip
+
+
+def _updates(profile: Profile, runs: Sequence[Run]) -> int | None:
+    """Each update erases a page once, and writes to each slot in turn."""
+    is_writing = any(run.erased for run in runs)
+    return profile.flash.cycles * profile.slots if profile.flash.cycles and is_writing else None
+
+
+def as_data(result: Result) -> dict[str, Any]:
+    """For --json."""
+    profile = result.profile
+    return {
+        "verdict": result.verdict, "profile": profile.name, "sequence": result.sequence,
+        "digest": result.digest, "signer": result.signer,
+        "memory": {"context": CONTEXT, "work": result.work, "work_available": profile.work,
+                   "stack": result.stack, "stack_available": profile.stack, "ram": result.ram},
+        "updates_endured": result.updates,
+        "runs": [_run_data(run) for run in result.runs],
+        "findings": [{"name": f.name, "severity": f.severity, "what": f.what, "offset": f.offset,
+                      "place": result.places.get(f.offset or -1), "hint": f.hint}
+                     for f in result.findings],
+    }  # fmt: skip
+
+
+def _run_data(run: Run) -> dict[str, Any]:
+    def time(estimate: Estimate | None) -> dict[str, Any] | None:
+        if estimate is None:
+            return None
+        return {"cycles": estimate.cycles, "seconds": round(estimate.seconds, 4),
+                "parts": dict(estimate.parts)}  # fmt: skip
+
+    refusal = None if run.refusal is None else dict(vars(run.refusal))
+    return {
+        "slot": run.slot, "verdict": run.verdict, "refusal": refusal,
+        "not_checked": list(run.unseen), "work": run.work, "received": run.received,
+        "written": dict(run.written), "pages_erased": run.erased,
+        "bytes_programmed": run.programmed, "update": time(run.update), "boot": time(run.boot),
+        "flash_seconds": run.flash_seconds,
+    }  # fmt: skip
+
