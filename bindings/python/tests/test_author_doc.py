@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from picosuit.author import describe, script
 from picosuit.author.tables import Table
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from picosuit.author import cbor, describe, ids, keys, names
 from picosuit.author.cbor import Tag
 from picosuit.author.envelope import Envelope, digest_value

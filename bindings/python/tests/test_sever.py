@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from picosuit.author import cbor, describe, sever
 from picosuit.author.cbor import Tag
 from picosuit.author.envelope import Envelope, to_sign
@@ -193,7 +194,7 @@ def test_hostile_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     for keys, found in ((["../../x", "..", "/etc/passwd"], ["etc_passwd", "payload", "x"]),
                         (["a/b", "a\\b"], None)):  # fmt: skip
         path, parts = tmp_path / "in.suit", tmp_path / "parts"
-        path.write_bytes(e.rebuilt(payloads={key: b"x" for key in keys}))
+        path.write_bytes(e.rebuilt(payloads=dict.fromkeys(keys, b"x")))
         run("sever", path, "-o", tmp_path / "o", "--extract", parts,
             *(f"--payload={key}" for key in keys), code=0 if found else 2)  # fmt: skip
         if found:
