@@ -8,6 +8,7 @@ Sources: RFC 9052 4.2, 5.1, 6.2; RFC 9053 6.2, 6.4; draft-ietf-suit-firmware-enc
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
@@ -68,7 +69,7 @@ class Sealed:
     iv: bytes
     content_key: bytes = field(repr=False)
 
-    def info(self, recipients: list[Key]) -> bytes:
+    def info(self, recipients: Sequence[Key]) -> bytes:
         """Encryption-info for recipients, fresh: COSE_Encrypt, tagged."""
         wrapped = [cbor.Raw(recipient(self.content_key, key)) for key in recipients]
         return cbor.encode(Tag(ENCRYPT, [CONTENT_PROTECTED, {H_IV: self.iv}, None, wrapped]))

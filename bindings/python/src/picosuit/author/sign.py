@@ -13,9 +13,10 @@ import tempfile
 from dataclasses import dataclass
 
 from . import cose, names
-from .envelope import Envelope, digest_of
+from .envelope import Envelope, all_commands, digest_of
 from .keys import Key, kid_text
 from .problem import Problem
+from .words import summary
 
 SIGNATURE_LEN = 64
 OUTPUT_MAX = 4096  # bytes read of what a command says
@@ -84,6 +85,33 @@ def _check_new(envelope: Envelope, key: Key) -> None:
             if key.verifies(block.signature, message):
                 whose = f" ({kid_text(block.kid)})" if block.kid else ""
                 raise item.fail(f"this key has signed the envelope already{whose}")
+
+
+def rights_needed(envelope: Envelope) -> list[str]:
+    """What the key has to be allowed on a device, as far as the manifest tells. A device may ask
+    for `keys`, too: for components that hold key sets."""
+    sections = {key: section for key in (names.SHARED, *names.SECTIONS)
+                if (section := envelope.section(key)) is not None}  # fmt: skip
+    used = {key: {command.number for command in all_commands(section)}
+            for key, section in sections.items()}  # fmt: skip
+    starts = any(names.INVOKE_COMMAND in found for found in used.values())
+    checks = {names.VENDOR_CHECK, names.CLASS_CHECK} <= used.get(names.SHARED, set())
+    return [right for right, is_needed in (
+        ("update", not starts or {16, 20} & used.keys()), ("invoke", starts),
+        ("any-device", not checks),
+    ) if is_needed]  # fmt: skip
+
+
+def statement(request: Request) -> str:
+    """What an offline signer should read before signing; goes with the bytes."""
+    key = request.key
+    rows = summary(request.envelope).rows
+    rows += [("needs", ", ".join(rights_needed(request.envelope))),
+             ("key", f"{key.name}, thumbprint {(key.thumbprint or b'').hex()}"),
+             ("kid", "none" if request.kid is None else kid_text(request.kid)),
+             ("to sign", f"{len(request.message)} bytes, "
+                         f"SHA-256 {digest_of(request.message).hex()}")]  # fmt: skip
+    return "\n".join(f"{heading:12}{text}" for heading, text in rows) + "\n"
 
 
 def signed(request: Request, value: bytes) -> bytes:

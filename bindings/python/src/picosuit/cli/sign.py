@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 import click
+from rich.text import Text
 
-from ..author import keys, sign
-from ..author.envelope import Envelope, digest_of
+from ..author import keys, sign, words
+from ..author.envelope import Envelope
 from ..author.problem import Problem
 from . import keyfiles
 from .output import Output, read_file, write_files
@@ -58,12 +59,17 @@ def command(
         signers = [keyfiles.load_private(path, insecure) for path in private]
     else:
         signers = [keys.load_public(public)]
-    requests = []
+    shown = words.summary(envelope)
+    requests: list[sign.Request] = []
     for key in signers:
         asked = sign.request(envelope, key, kid)
+        if not requests:
+            output.note(shown)
+            output.note(Text.assemble((f"{'needs':12}", "bold"),
+                                      ", ".join(sign.rights_needed(envelope))))  # fmt: skip
         requests.append(asked)
         if exported is not None:
-            _export(output, asked, exported, file)
+            _export(output, asked, exported)
             return
         if program is not None:
             value = sign.by_command(program, asked.message, timeout)
@@ -79,23 +85,25 @@ def command(
     assert target is not None
     write_files({target: envelope.data})
     output.emit(
-        {"file": target, **_facts(requests[0]), "blocks": len(envelope.blocks),
-         "signers": [keyfiles.facts(asked.key) for asked in requests]},
+        {"file": target, "signed": shown.data, "needs": sign.rights_needed(envelope),
+         "blocks": len(envelope.blocks), "signers": [_signer(asked) for asked in requests]},
         f"signed: {target}, {len(envelope.blocks)} authentication "
         f"block{'s' * (len(envelope.blocks) > 1)}",
     )  # fmt: skip
 
 
-def _facts(asked: sign.Request) -> dict[str, object]:
-    return {"sequence": asked.envelope.sequence, "manifest_digest": asked.envelope.manifest_digest,
-            "kid": None if asked.kid is None else keys.kid_text(asked.kid)}  # fmt: skip
+def _signer(asked: sign.Request) -> dict[str, object]:
+    kid = None if asked.kid is None else keys.kid_text(asked.kid)
+    return {**keyfiles.facts(asked.key), "kid": kid}
 
 
-def _export(output: Output, asked: sign.Request, target: str, file: str) -> None:
-    key = asked.key
-    text = (f"To be signed with Ed25519: {target}, {len(asked.message)} bytes\n"
-            f"SHA-256 {digest_of(asked.message).hex()}\n"
-            f"by key   {(key.thumbprint or b'').hex()} (thumbprint)\n")  # fmt: skip
+def _export(output: Output, asked: sign.Request, target: str) -> None:
+    text = sign.statement(asked)
     write_files({target: asked.message, f"{target}.txt": text.encode()})
-    output.emit({"file": target, "text_file": f"{target}.txt", **_facts(asked),
-                 "signer": keyfiles.facts(key)}, text.rstrip())  # fmt: skip
+    output.emit(
+        {"file": target, "text_file": f"{target}.txt", "signed": words.summary(asked.envelope).data,
+         "needs": sign.rights_needed(asked.envelope), "to_sign": asked.message,
+         "signer": _signer(asked)},
+        f"to be signed with Ed25519: {target}, {len(asked.message)} bytes; {target}.txt says what "
+        "it is",
+    )  # fmt: skip
