@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 import vectorfile
+from hypothesis import settings
+
+# The same examples in every run; --hypothesis-profile=default looks for new ones.
+settings.register_profile("picosuit", derandomize=True, database=None, deadline=None)
+settings.load_profile("picosuit")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -122,7 +122,7 @@ def test_each_byte_of_an_envelope(name: str) -> None:
     assert sum(refused) > len(refused) // 2
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.sampled_from(ACCEPTED), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_any_byte_of_any_envelope(record: Record, place_: float, flip: int) -> None:
     expect_nothing_comes_of_it(record, int(place_ * len(record.data())), flip)

@@ -180,7 +180,7 @@ def test_virtual_resumes_where_the_last_used_page_starts() -> None:
 
 
 @pytest.mark.parametrize("tears", [False, True])
-@pytest.mark.parametrize("geometry", [Geometry(64, 1, 0), Geometry(128, 64), Geometry(256, 8)])
+@pytest.mark.parametrize("geometry", [Geometry(64, 1, 0), Geometry(64, 64), Geometry(256, 8)])
 def test_virtual_survives_a_cut_at_each_operation(geometry: Geometry, tears: bool) -> None:
     """It then completes, whatever it held, and no unit is programmed twice."""
     image, resumed = IMAGE[:300], set()

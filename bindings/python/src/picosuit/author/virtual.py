@@ -131,6 +131,10 @@ class Geometry:
         if self.erased not in (0x00, 0xFF):
             raise ValueError(f"an erased byte is 0x00 or 0xff, not {self.erased:#04x}")
 
+    def whole_pages(self, n: int) -> int:
+        """Bytes of the pages that n bytes take."""
+        return -(-n // self.page) * self.page
+
 
 @dataclass
 class Counters:
@@ -184,7 +188,7 @@ class _Flash:
 
     def _grow(self, end: int) -> None:
         g = self.geometry
-        more = -(-end // g.page) * g.page - len(self.cells)
+        more = g.whole_pages(end) - len(self.cells)
         self.cells += bytes([g.erased]) * more
         self.done += bytes(more // g.unit)
 
@@ -264,17 +268,17 @@ def _with_inverse(length: int) -> bytes:
 
 
 class _Store:
-    """What a component stores: the image pages, and a page with the identity of the transfer (32
-    bytes) and the length that was closed, with its inverse (4 bytes each)."""
+    """What a component stores: the image pages, and pages of their own for the identity of the
+    transfer (32 bytes) and the length that was closed, with its inverse (4 bytes each)."""
 
     def __init__(self, of: Component, geometry: Geometry, power: _Power,
                  counters: Counters) -> None:  # fmt: skip
         self.of = of
         self.image = _Flash(geometry, power, counters)
         self.manifest = _Flash(geometry, power, counters)
-        self.page = geometry.page
-        self.size = -(-of.capacity // self.page) * self.page  # of the image pages
         self.length_at = max(DIGEST_LEN, geometry.unit)
+        self.image_size = geometry.whole_pages(of.capacity)
+        self.manifest_size = geometry.whole_pages(self.length_at + 8)
         self.unset = bytes([geometry.erased]) * 8  # where no length was closed
         self.closed = 0  # bytes; 0: nothing complete
 
@@ -300,19 +304,19 @@ class _Store:
         if (self.manifest.read(0, DIGEST_LEN) == identity and start < size
                 and self.manifest.read(self.length_at, 8) == self.unset
                 and not self.manifest.torn):  # fmt: skip
-            self.image.erase(start, self.size, downward=True)
+            self.image.erase(start, self.image_size, downward=True)
             return start
         self.closed = 0
-        self.manifest.erase(0, self.page)
-        self.image.erase(0, self.size)
+        self.manifest.erase(0, self.manifest_size)
+        self.image.erase(0, self.image_size)
         self.manifest.program(0, identity)
         return 0
 
     def discard(self, written: int) -> None:
         """The identity goes first: a cut in between must not let the next begin resume."""
         self.closed = 0
-        self.manifest.erase(0, self.page)
-        self.image.erase(0, -(-written // self.page) * self.page)
+        self.manifest.erase(0, self.manifest_size)
+        self.image.erase(0, self.image.geometry.whole_pages(written))
 
 
 # -- Device ------------------------------------------------------------------------------------
@@ -365,8 +369,8 @@ class VirtualDevice(picosuit.Device):
         if len(data) > store.of.capacity:
             raise ValueError(f"{store.of.name}: {len(data)} bytes in {store.of.capacity}")
         before = replace(self.counters)
-        store.image.erase(0, store.size)
-        store.manifest.erase(0, store.page)
+        store.image.erase(0, store.image_size)
+        store.manifest.erase(0, store.manifest_size)
         store.image.program(0, data)
         store.manifest.program(0, b"\x5a" * DIGEST_LEN)
         store.close(len(data))
