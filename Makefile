@@ -230,6 +230,10 @@ bindings: ## generate the raw modules of Python and Go, with the pinned SWIG
 bindings-check: ## what is committed is what it generates
 	@$(VENV) bindings/generate.py --check
 
+.PHONY: go
+go: ## the Go module: vectors, race, pointer checks, 386, Go 1.19, consumers; docs/go.md
+	@bindings/go/check.sh
+
 python-dev: $(PY_MODULE) ## the extension module in place: PYTHONPATH=bindings/python/src
 
 $(PY_MODULE): $(PY)/setup.py $(PY)/src/picosuit/_picosuit_wrap.c bindings/shim.h bindings/shim.c \

@@ -610,3 +610,14 @@ func TestNames(t *testing.T) {
 		t.Error("names of what has none")
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	envelope, keys := load(b, "suit/plain_320.suit"), deviceKeys(b)[:1]
+	b.SetBytes(int64(len(envelope)))
+	b.ReportAllocs()
+	for i := 0; i < b.N; i++ {
+		if _, err := picosuit.Verify(envelope, keys); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

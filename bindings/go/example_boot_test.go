@@ -4,6 +4,11 @@ package picosuit_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
 
 	"picosuit.example/go"
 )
@@ -123,3 +128,81 @@ func (s *slots) End(component uint8, good bool) error {
 }
 
 func (s *slots) Invoke(uint8, []byte) error { return nil } // the jump follows Boot.Address
+
+func Example_boot() {
+	flash, err := picosuit.NewFlash(3328, 256, 4, 0xff) // bytes, page, unit, erased byte
+	if err != nil {
+		log.Fatal(err)
+	}
+	factory, err := os.ReadFile("../../vectors/boot/set_a.cbor") // COSE_KeySet
+	if err != nil {
+		log.Fatal(err)
+	}
+	g := picosuit.Geometry{Slot: [2]uint32{0, 1024}, SlotSize: 1024, ManifestSize: 512,
+		Journal: 2048, JournalPages: 3, Keys: 2816, Tries: 3,
+		Factory: factory, Component: []byte{0x81, 0x41, 0x00}}
+	boot, err := picosuit.NewBoot(flash, g)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer boot.Close()
+	device := &slots{boot: boot, flash: flash, g: g, page: 256, unit: 4, blank: 0xff,
+		closed: map[picosuit.Area]part{}}
+	p, err := picosuit.NewProcessor(device, nil, nil) // keys: those of the boot state
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reset := func() picosuit.Status { // what a boot loader does
+		if err := boot.Init(picosuit.NoSlot); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := p.Reset(); err != nil {
+			log.Fatal(err)
+		}
+		st, err := boot.Select(p)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return st
+	}
+	fmt.Println("empty:", reset())
+
+	envelope, err := os.Open("../../vectors/boot/v1.suit")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer envelope.Close()
+	source := func(uri string, offset uint32) (io.ReadCloser, error) {
+		image := make([]byte, 500) // image 1 of the vectors
+		for i := range image {
+			image[i] = byte(31 + i*7 + (i>>8)*13)
+		}
+		return io.NopCloser(bytes.NewReader(image[offset:])), nil
+	}
+	if _, err := p.Reset(); err != nil {
+		log.Fatal(err)
+	}
+	if err := boot.Update(context.Background(), p, envelope, source); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("installed:", reset())
+	if address, ok := boot.Address(p); ok { // the loader jumps; the firmware wakes up
+		if err := boot.Init(int(address / 1024)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := boot.Confirm(); err != nil { // it knows that it works
+		log.Fatal(err)
+	}
+	record, err := boot.Record()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("confirmed: slot", record.Confirmed, "floor", record.Floor)
+	// Output:
+	// empty: Safe
+	// installed: OK
+	// confirmed: slot 0 floor 1
+}
