@@ -18,7 +18,7 @@ import pytest
 from fake_device import (
     E_STATE, PAGE, UNKNOWN, Answer, Clock, Device, Port, frame, listening, on_terminal,
 )  # fmt: skip
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picosuit.author import link as frames
@@ -99,6 +99,7 @@ PARTS = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(PARTS, st.randoms(use_true_random=False))
 def test_frames_any_split_gives_the_same(parts: list[bytes], draw: random.Random) -> None:
     data = b"".join(parts)
@@ -111,6 +112,7 @@ def test_frames_any_split_gives_the_same(parts: list[bytes], draw: random.Random
     assert (found, lines) == take_apart([data])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_frames_garbage_never_keeps_more_than_a_frame(data: bytes) -> None:
     taken = Frames(lambda line: None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picosuit.author import report as reports
@@ -159,6 +159,7 @@ SAMPLES = [cbor2.dumps(data) for data in (
     {1: [[b"app"], [True]], 2: [1, 21, 99], 3: [3], 4: [-16]})]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SAMPLES), st.data())
 def test_report_changed_anywhere_is_read_or_refused(data: bytes, draw: st.DataObject) -> None:
     """Never another exception; and what is read can be shown."""

@@ -25,6 +25,8 @@ _E = picosuit.Code
 # Codes whose label is a command; docs: picosuit.h, at picosuit_error.
 _AT_COMMAND = (_E.E_CONDITION, _E.E_TRY, _E.E_COMMAND, _E.E_SHARED, _E.E_TRANSIENT)
 
+_IN_PAYLOAD = (_E.E_FETCH, _E.E_LENGTH, _E.E_DECRYPT, _E.E_CAPACITY)  # `platform` is a position
+
 
 @click.command("push")
 @click.argument("file", metavar="ENVELOPE", type=click.Path())
@@ -106,7 +108,7 @@ def _text(outcome: Outcome, envelope: Envelope | None) -> Group:
     if outcome.info is not None:
         lines.append(("authenticated", f"sequence number {outcome.info.sequence}, "
                       f"by key {outcome.info.signer}"))  # fmt: skip
-    lines += [("payload", _need(need)) for need in outcome.needs]
+    lines += [("asked for", _need(need)) for need in outcome.needs]
     colour = "green" if outcome.is_installed else "red"
     parts: list[RenderableType] = [rows(lines, colour)]
     for title, report in (("Report of the transfer", outcome.report),
@@ -134,7 +136,9 @@ def _where(result: Result, envelope: Envelope | None) -> list[tuple[str, str]]:
         lines.append(("in", where))
     if result.label:
         lines.append(("label", _label(result)))
-    if result.platform:
+    if result.code in _IN_PAYLOAD:
+        lines.append(("payload", f"was read up to byte {result.platform}"))
+    elif result.platform:
         lines.append(("platform", f"answer {result.platform} of the port"))
     return lines
 
