@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from rich.table import Table  # noqa: E402
 
 import demo_boot  # noqa: E402
+import demo_tool  # noqa: E402
 import device_envelope as build  # noqa: E402
 from demo_board import (  # noqa: E402
     E_AUTH, E_CONDITION, E_DECRYPT, E_DIGEST, E_FETCH, E_PLATFORM, E_ROLLBACK, E_TRUNCATED, FRAME,
@@ -349,7 +350,7 @@ def main() -> int:
     figures: dict[str, int] = {}
     try:
         make_device(demo)
-        for story in (story_inside, story_uri, story_cuts, *demo_boot.STORIES):
+        for story in (demo_tool.story_tool, story_inside, story_uri, story_cuts, *demo_boot.STORIES):
             if given.only in (None, story.__name__.removeprefix("story_")):
                 begun = time.monotonic()
                 story(demo, given.seed)
