@@ -362,6 +362,11 @@ class Checker:
     def envelope(self) -> Envelope | None:
         return None if self.subject is None else self.subject.envelope
 
+    @cached_property
+    def tree(self) -> list[words.Line]:
+        """The envelope in words."""
+        return [] if self.envelope is None else words.describe(self.envelope)
+
     def payload(self, uri: str) -> bytes | None:
         found = self.payloads(uri) if callable(self.payloads) else self.payloads.get(uri)
         if found is None and uri not in self.missing:
@@ -476,7 +481,7 @@ class Checker:
 
     def _words(self, error: picosuit.Error, during: str) -> Refusal:
         envelope, component = self.envelope, error.component
-        place = words.at(envelope, error.offset) if envelope is not None else ""
+        place = words.place(self.tree, error.offset) if self.tree else ""
         named = None
         if component is not None and envelope is not None and component < len(envelope.components):
             named = ids.component_text(envelope.components[component])
@@ -518,8 +523,8 @@ def check(
     if subject is not None:
         subject.need = need
         findings = lint.lint(subject)
-        tree = words.describe(subject.envelope) if findings else []
-        places = {f.offset: words.place(tree, f.offset) for f in findings if f.offset is not None}
+        places = {f.offset: words.place(checker.tree, f.offset)
+                  for f in findings if f.offset is not None}  # fmt: skip
     signer = None
     if info is not None:
         signer = next((k.name for k in profile.anchors if k.id == info.signer), None)

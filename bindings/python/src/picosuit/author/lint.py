@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from . import cbor, ids, names
+from . import cbor, cost, ids, names
 from .cbor import ARRAY, BYTES, MAP, TEXT, Item
 from .envelope import Command, Envelope, all_commands
 from .phrases import encryption
@@ -75,6 +75,10 @@ LINTS: dict[str, tuple[str, str]] = {
                             "buffer of the device.")),
     "envelope-too-large": (ERROR, ("Wrapper and manifest are larger than the area in which the "
                            "device keeps them with the image.")),
+    "stack-too-small": (
+        ERROR,
+        "The profile has less stack than the core's deepest call needs, callbacks not counted.",
+    ),
     "unsupported": (ERROR, ("The device's build or capability report lacks something that the "
                     "envelope uses.")),
     "not-followed": (WARNING, ("The commands could not be followed on every way, so other findings "
@@ -228,6 +232,16 @@ def area(subject: Subject) -> Iterator[Finding]:
     if need > room:
         yield Finding("envelope-too-large", f"{need:,} bytes are stored with the image, the "
                       f"manifest area has {room:,}", envelope.manifest_bstr.start)  # fmt: skip
+
+
+def stack(subject: Subject) -> Iterator[Finding]:
+    profile = subject.profile
+    if profile is None or profile.stack is None:
+        return
+    need = cost.stack(profile.processor)
+    if need > profile.stack:
+        yield Finding("stack-too-small", f"{need:,} bytes of stack are needed, the device has "
+                      f"{profile.stack:,}")  # fmt: skip
 
 
 def stored_len(envelope: Envelope) -> int:
@@ -540,7 +554,7 @@ def followed(subject: Subject) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     signatures, compatibility, sequence, digests, sizes, order, matches, encryptions, recipients,
-    severed, area, uris, policies, supported, followed,
+    severed, area, stack, uris, policies, supported, followed,
 )  # fmt: skip
 
 
