@@ -36,6 +36,23 @@ COMMANDS = {
 }
 
 
+def _as_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.find_object(Output).as_json = True  # type: ignore[union-attr]
+
+
+def _with_json(command: click.Command) -> click.Command:
+    """The subcommand, and those below it, with --json behind its name, too."""
+    if not any(param.name == "as_json" for param in command.params):
+        command.params.append(click.Option(
+            ["--json", "as_json"], is_flag=True, expose_value=False, callback=_as_json,
+            help="Print data instead of text."))  # fmt: skip
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _with_json(below)
+    return command
+
+
 class Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -44,8 +61,7 @@ class Lazy(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f".{cmd_name}", __name__)
-        command: click.Command = module.command
-        return command
+        return _with_json(module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without loading a single one."""
@@ -55,9 +71,9 @@ class Lazy(click.Group):
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib.metadata import version
+        from picosuit import version
 
-        click.echo(f"picosuit {version('picosuit')}")
+        click.echo(f"picosuit {version}")
         ctx.exit()
 
 
