@@ -66,7 +66,7 @@ def test_signed_again_means_the_same() -> None:
     one, other = (Envelope(sign.sign(unsigned, keys.generate(names.ED25519))) for _ in "ab")
     found = both(one, other)
     assert found.is_same
-    assert found.notes == ["the manifest is the same, byte for byte; signed again or otherwise"]
+    assert found.notes == ["the manifest is the same, byte for byte; the signatures are not"]
     found = both(unsigned, one)
     assert found.changes == [Change("signatures", "", None, "COSE_Sign1, Ed25519")]
 

@@ -92,7 +92,7 @@ def _notes(a: Envelope, b: Envelope, sides: tuple[_Side, _Side], differs: bool) 
     if a.manifest_bstr.content == b.manifest_bstr.content:
         blocks = [[item.encoded for item in e.blocks] for e in (a, b)]
         if blocks[0] != blocks[1]:
-            found.append("the manifest is the same, byte for byte; signed again or otherwise")
+            found.append("the manifest is the same, byte for byte; the signatures are not")
     elif not differs:
         found.append("the manifests differ in bytes, not in meaning: another digest is signed")
     ciphers = [{key: digest_of(e.payloads[key].content) for key in side.ciphertexts}
