@@ -38,8 +38,10 @@ def _streams(stdin: bytes) -> Iterator[tuple[io.BytesIO, io.BytesIO]]:
             text.detach()
 
 
-def run(*arguments: str | Path, stdin: bytes = b"", env: Mapping[str, str] = {}) -> Result:  # noqa: B006
-    with _streams(stdin) as (out, err), mock.patch.dict("os.environ", env):
+def run(
+    *arguments: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> Result:
+    with _streams(stdin) as (out, err), mock.patch.dict("os.environ", env or {}):
         try:
             main([str(argument) for argument in arguments])
         except SystemExit as e:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
+
 from picosuit.author import cbor, encrypt, keys, names
 from picosuit.author.cbor import Wrap
 from picosuit.author.encrypt import Plain
@@ -208,7 +209,7 @@ def test_sequence_number(
     data = make().envelope.data if is_encrypted else PLAIN
     data = sign(Envelope.parse(data), keys.generate(names.ED25519)) if is_signed else data
     if number is None:
-        with pytest.raises(Problem, match="too low|could never be followed"):
+        with pytest.raises(Problem, match=r"too low|could never be followed"):
             make(data, files=FILES, sequence=sequence)
     else:
         new = make(data, files=FILES, sequence=sequence).envelope
@@ -362,7 +363,7 @@ def test_via() -> None:
 
 
 def test_33_components() -> None:
-    with pytest.raises(Problem, match="has 32 components, there is no room for \\['t'\\]"):
+    with pytest.raises(Problem, match=r"has 32 components, there is no room for \['t'\]"):
         make(manifest(GOOD["twice"], components=32))
     assert len(make(manifest(GOOD["twice"], components=31)).envelope.components) == 32
 

@@ -13,6 +13,7 @@ import cbor2
 import pytest
 from clirun import good, listing, refused, run
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from picosuit.author import cbor, cose, keys, names, sign
 from picosuit.author.cbor import Raw, Tag, Wrap
 from picosuit.author.envelope import Envelope, digest_value

@@ -117,7 +117,7 @@ class _Job:
         check_digests(envelope)
         self.envelope, self.recipients, self.via = envelope, recipients, via
         self.sections = dict(_sections(envelope))
-        self.is_again = any([True for _ in self._infos()])  # all of it: it checks the sequences
+        self.is_again = bool(list(self._infos()))
         self.visits = _visits(envelope)
         wants = self._wants_again() if self.is_again else self._wants()
         self.wants = _by_uri(wants)

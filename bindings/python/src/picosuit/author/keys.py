@@ -135,12 +135,13 @@ class Key:
 
 def generate(alg: int, kid: bytes | None = None, rights: int | None = None) -> Key:
     """A fresh key; the randomness is the operating system's."""
-    return _from_secret(alg, os.urandom(SECRET_LEN[alg]), kid, rights)
+    return from_secret(alg, os.urandom(SECRET_LEN[alg]), kid, rights)
 
 
-def _from_secret(
+def from_secret(
     alg: int, secret: bytes, kid: bytes | None = None, rights: int | None = None
 ) -> Key:
+    """From a seed, scalar or symmetric key of SECRET_LEN[alg] bytes."""
     public = None
     if alg in SIGNS:
         public = ed25519.Ed25519PrivateKey.from_private_bytes(
@@ -275,7 +276,7 @@ def load_raw(path: str | Path, alg: int, *, insecure: bool = False) -> Key:
         _check_mode(mode, insecure)
     except Problem as e:
         raise e.within(name) from None
-    return _from_secret(alg, data)
+    return from_secret(alg, data)
 
 
 def _check_mode(mode: int, insecure: bool) -> None:
@@ -290,7 +291,7 @@ def _read(path: str) -> tuple[bytes, int]:
         if path == "-":
             data, mode = sys.stdin.buffer.read(FILE_MAX + 1), 0
         else:
-            with open(path, "rb") as f:
+            with Path(path).open("rb") as f:
                 status = os.fstat(f.fileno())
                 is_file = stat.S_ISREG(status.st_mode) and os.name == "posix"
                 mode = status.st_mode if is_file else 0
@@ -335,9 +336,9 @@ def _parse_pem(data: bytes, passphrase: Passphrase | None) -> Key:
         hint = "or the passphrase is wrong" if secret is not None else None
         raise Problem(f"{label} in PEM cannot be decoded", hint=hint) from None
     if isinstance(key, ed25519.Ed25519PrivateKey):
-        return _from_secret(names.ED25519, key.private_bytes_raw())
+        return from_secret(names.ED25519, key.private_bytes_raw())
     if isinstance(key, x25519.X25519PrivateKey):
-        return _from_secret(names.ECDH_ES_A128KW, key.private_bytes_raw())
+        return from_secret(names.ECDH_ES_A128KW, key.private_bytes_raw())
     if isinstance(key, ed25519.Ed25519PublicKey):
         return from_public(names.ED25519, key.public_bytes_raw())
     if isinstance(key, x25519.X25519PublicKey):
@@ -390,7 +391,7 @@ def _okp(item: Item, members: dict[int, Item], kid: bytes | None, rights: int | 
     secret = members[D].want(BYTES, "d").content
     if len(secret) != 32:
         raise members[D].fail(f"a private key of {len(secret)} bytes; it has 32")
-    key = _from_secret(alg, secret, kid, rights)
+    key = from_secret(alg, secret, kid, rights)
     if public not in (None, key.public):
         raise members[X].fail("x is not the public half of d")
     return key
@@ -409,7 +410,7 @@ def _symmetric(
     if len(secret) != SECRET_LEN[alg]:
         raise members[K].fail(f"a key of {len(secret)} bytes for {names.ALGORITHMS[alg]}; it has "
                               f"{SECRET_LEN[alg]}")  # fmt: skip
-    return _from_secret(alg, secret, kid, rights)
+    return from_secret(alg, secret, kid, rights)
 
 
 # -- Key sets ----------------------------------------------------------------------------------
