@@ -43,7 +43,7 @@ def test_document(tmp_path: Path) -> None:
         elif kind == "text" and printed is not None:
             wanted = [line.replace("[", "[[]") for line in content.splitlines()]
             assert len(wanted) == len(printed) and all(
-                fnmatch.fnmatchcase(got, want) for got, want in zip(printed, wanted)
+                fnmatch.fnmatchcase(got, want) for got, want in zip(printed, wanted, strict=True)
             ), "\n".join(printed)  # fmt: skip
             compared += 1
         if kind != "sh":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -140,9 +141,9 @@ def test_plain() -> None:
 
 def test_identity() -> None:
     own = uuid.UUID(bytes=CLASS)
-    for text in (HEAD, f'sequence = 7\nvendor-id = "{uuid.UUID(bytes=VENDOR)}"\nclass-id = "{own}"\n',
-                 f'sequence = 7\nvendor-domain = "arm.com"\nclass-id = ["{own}"]\n'):  # fmt: skip
-        assert made(text + APP).envelope == made(HEAD + APP).envelope
+    for text in (f'vendor-id = "{uuid.UUID(bytes=VENDOR)}"\nclass-id = "{own}"\n',
+                 f'vendor-domain = "arm.com"\nclass-id = ["{own}"]\n'):  # fmt: skip
+        assert made("sequence = 7\n" + text + APP).envelope == made(HEAD + APP).envelope
     pen = manifest(f'sequence = 7\npen = 32473\nclass-id = "{own}"\n' + APP)
     assert pen[3][4][1][1] == Tag(112, bytes.fromhex("81fd59"))
     several = manifest('sequence = 7\nvendor-domain = "arm.com"\nclass = ["sensor", "meter"]\n'
@@ -313,7 +314,8 @@ def test_commands() -> None:
     assert found[20] == [
         12, True, 12, [1, 0], 12, 0,
         19, {1: vendor, 2: ids.class_of(vendor, "y"), 21: "#no", 24: ids.class_of(vendor, "z")},
-        20, image("app.bin") | {5: 3, 12: True}, 20, {18: b"text", 19: bytes.fromhex("d86080"), 21: "#a"},
+        20, image("app.bin") | {5: 3, 12: True},
+        20, {18: b"text", 19: bytes.fromhex("d86080"), 21: "#a"},
         20, {2: ids.class_of(VENDOR, "meter"), 22: 1, 23: b""}, 20, {25: b"\xff"},
         32, wrap(20, {13: True}, 14, 2), 15, [wrap(14, 2), wrap(3, 0, 31, 2), None],
         1, 2, 2, 2, 24, 2, 5, 0, 6, 2, 18, 2, 21, 2, 22, 2, 23, 2, 31, 2,
@@ -361,6 +363,8 @@ REFUSED = [
     (HEAD + 'class-id = "x"\n' + APP, 4, "class-id", "'x' is not a UUID"),
     (HEAD + 'device = ["a", "b", "a"]\n' + APP, 4, "device", "the same device twice"),
     (HEAD + 'vendor-id = "x"\n' + APP, 4, "vendor-id", "the vendor is given twice"),
+    ('sequence = 1\nvendor-id = []\n' + APP, 2, "vendor-id", "0 vendors, not one"),
+    ('sequence = 1\npen = [1, 2]\n' + APP, 2, "pen", "2 vendors, not one"),
     (HEAD + "any-device = true\n" + APP, 4, "any-device", "but vendor and class are checked"),
     (HEAD + 'clas = "x"\n' + APP, 4, "clas", "unknown key (did you mean class?)"),
     (HEAD + f'reference-uri = "{LONG}"\n' + APP, 4, "reference-uri", "a URI of 256 bytes"),
@@ -398,7 +402,8 @@ REFUSED = [
     (HEAD + APP + 'slots = ["a", "b"]', 6, "component 1: file", "beside slots"),
     (HEAD + '[[component]]\nid = "a"\nslots = ["c.bin"]', 6, "component 1: slots",
      "not a list of two or more"),
-    (HEAD + '[[component]]\nid = "a"\nslots = ["c.bin", 1]', 6, "component 1: slots 2", "not a table"),
+    (HEAD + '[[component]]\nid = "a"\nslots = ["c.bin", 1]', 6, "component 1: slots 2",
+     "not a table"),
     (HEAD + '[[component]]\nid = "a"\nslots = [\n"c.bin",\n{ slot = 0, file = "b.bin" }]', 8,
      "component 1: slots 2: slot", "slot 0 twice"),
     (HEAD + '[[component]]\nid = "a"\nslots = ["c.bin", { fil = "c.bin" }]', 6,
@@ -422,7 +427,8 @@ REFUSED = [
     (HEAD + '[[component]]\nid = "a"\nload-from = "other"\n' + OTHER, 6, "component 1: load-from",
      "other has no payload"),
     (HEAD + '[[component]]\nid = "a"\nload-from = "other"\n' + OTHER
-     + 'slots = ["b.bin", "c.bin"]', 6, "component 1: load-from", "one image per slot is not loaded"),
+     + 'slots = ["b.bin", "c.bin"]', 6, "component 1: load-from",
+     "one image per slot is not loaded"),
     (HEAD + APP + 'parameters = { uri = "x" }', 7, "component 1: parameters",
      "uri is set by the payload, too"),
     (HEAD + APP + 'parameters = { class = "x" }', 7, "component 1: parameters",
@@ -468,7 +474,8 @@ REFUSED = [
      "install 1: override: encryption-info", "no COSE_Encrypt: byte 0: the tag is not 96"),
     (HEAD + 'install = [{ fetch = ["record"] }]\n' + APP, 4, "install 1: fetch",
      "'record' is no part of a reporting policy"),
-    (HEAD + 'install = [{ set-index = 1 }]\n' + APP, 4, "install 1: set-index", "1 is no component"),
+    (HEAD + 'install = [{ set-index = 1 }]\n' + APP, 4, "install 1: set-index",
+     "1 is no component"),
     (HEAD + 'install = [{ set-index = false }]\n' + APP, 4, "install 1: set-index",
      "False is no component"),
     (HEAD + 'install = [{ set-index = [] }]\n' + APP, 4, "install 1: set-index", "selects nothing"),
@@ -476,11 +483,14 @@ REFUSED = [
     (HEAD + "install = " + "[{ run = " * 8 + '["fetch"]' + "}]" * 8 + "\n" + APP, 4,
      "install 1" + ": run 1" * 7 + ": run", "nested deeper than 8"),
     (HEAD + 'shared = ["fetch"]\n' + APP, 4, "shared 1", "not allowed in the shared sequence"),
-    (HEAD + 'shared = [{ set = { uri = "x" } }]\n' + APP, 4, "shared 1", "not allowed in the shared"),
+    (HEAD + 'shared = [{ set = { uri = "x" } }]\n' + APP, 4, "shared 1",
+     "not allowed in the shared"),
     (HEAD + 'shared = ["abort"]\n' + APP + 'parameters = { uri = "x" }\nfetch = false', 8,
      "component 1: parameters", "uri is set by the payload, too"),
     (HEAD + 'shared = ["abort"]\n' + OTHER + "parameters = { invoke-args = 'x' }", 8,
      "component 1: parameters", "shared is written out"),
+    (HEAD + 'shared = ["abort"]\n' + APP, 4, "shared",
+     "it is written out, and sets no image-digest"),
     (HEAD + "severable = []\n" + APP + f'[text.en]\nmodel = 1\nmanifest-json-source = "{"x" * 9}"',
      9, "text: en: model", "unknown key"),
     (HEAD + "severable = []\n" + APP + f'[text.en]\nmanifest-json-source = "{"x" * 66000}"',
@@ -496,9 +506,9 @@ def test_refuse(
     """One line with file, line and key; exit status 2; no file is left."""
     for name, data in (FILES | {"keys.cbor": KEYS}).items():
         (tmp_path / name).write_bytes(data)
-    before = {"update.toml", *os.listdir(tmp_path)}
     path = tmp_path / "update.toml"
     path.write_text(text)
+    before = set(tmp_path.iterdir())
     with pytest.raises(SystemExit) as caught:
         main(["create", str(path), "-o", str(tmp_path / "out.suit")])
     printed, complaint = capsys.readouterr()
@@ -506,7 +516,7 @@ def test_refuse(
     where = "".join((f"line {line}: " * (line is not None), f"{place}: " * bool(place)))
     assert complaint.startswith(f"picosuit: {path}: {where}") and what in complaint
     assert (": line " in complaint) == (line is not None)
-    assert set(os.listdir(tmp_path)) == before
+    assert set(tmp_path.iterdir()) == before
 
 
 # -- the command -------------------------------------------------------------------------------
@@ -561,6 +571,22 @@ def test_previous(
     if what and "1001" in what:
         run("create", update, "-o", new, "--sequence", number, "--previous", old,
             "--max-step", "1001")  # fmt: skip
+
+
+def test_standard_streams(
+    update: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The envelope alone, also with --json."""
+    run("create", update)
+    capsysbinary.readouterr()
+    monkeypatch.chdir(update.parent)
+    for more in ((), ("--json",)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(update.read_bytes())))
+        run(*more, "create", "-", "-o", "-")
+        assert capsysbinary.readouterr().out == update.with_suffix(".suit").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(update.read_bytes())))
+    run("create", "-", code=2)
+    assert b"from standard input needs -o FILE" in capsysbinary.readouterr().err
 
 
 def test_output_is_not_the_description(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

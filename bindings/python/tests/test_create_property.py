@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,8 +14,9 @@ from test_sever import KEY, sign
 
 import picosuit
 from picosuit import Kind, Procedure, Status
-from picosuit.author import describe, ids, keys, names, virtual
-from picosuit.author.envelope import Envelope
+from picosuit.author import describe, ids, keys, names, script, virtual
+from picosuit.author.envelope import Envelope, all_commands
+from picosuit.author.problem import Problem
 from picosuit.author.virtual import Component, Ids, VirtualDevice
 
 PUBLIC = KEY.public_key().public_bytes_raw()
@@ -182,7 +184,8 @@ def worlds(draw: DRAW) -> World:
 
 
 def create(world: World) -> bytes:
-    made = describe.create(world.toml.encode(), "x.toml", read=lambda path: world.files[path.name])
+    made = describe.create(world.toml.encode(), "x.toml",
+                           read=lambda path: world.files.get(path.name, b"x"))  # fmt: skip
     return sign(made.envelope)
 
 
@@ -224,3 +227,90 @@ def test_core_refuses_another_byte(world: World, data: st.DataObject) -> None:
     assert done.status != Status.OK, (at, world.toml)
     if e.wrapper.start <= at < e.manifest_bstr.end:  # before it is only the number of members
         assert done.counters.writes == done.counters.begins == 0
+
+
+VALUES = st.recursive(
+    st.one_of(st.integers(-1, 300), st.booleans(), WORDS, st.floats(0, 1), st.sampled_from(
+        ["#a", "hex:zz", "file:x", "the 0", "all", "nothing", "image-match", "fetch", "x" * 300])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["override", "set", "try", "run", "set-index", "uri", "image", "size",
+                         "soft-failure", "source-component", "file", "slot", "digest"]),
+        inner, max_size=2),
+    max_leaves=6,
+)  # fmt: skip
+KEYS_AT_TOP = ["sequence", "vendor-id", "pen", "class", "class-id", "device", "any-device",
+               "reference-uri", "severable", "reporting", "payloads", "shared", "payload-fetch",
+               "install", "validate", "load", "invoke", "text", "component", "clas"]  # fmt: skip
+KEYS_OF_COMPONENT = ["id", "name", "file", "digest", "size", "uri", "inside", "slots", "boot",
+                     "fetch", "kind", "content", "stage", "load-from", "parameters"]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds(), st.data())
+def test_a_bad_description_is_a_problem(world: World, data: st.DataObject) -> None:
+    """Any value of any type, for any key: an envelope that can be read, or one line."""
+    def read(path: Path) -> bytes:
+        return world.files.get(path.name, b"x")
+
+    for _ in range(data.draw(st.integers(1, 3))):
+        value = data.draw(VALUES)
+        if data.draw(st.booleans()):
+            key = data.draw(st.sampled_from(KEYS_AT_TOP))
+            world.top = [*(pair for pair in world.top if pair[0] != key), (key, value)]
+        else:
+            table = world.tables[data.draw(st.integers(0, len(world.tables) - 1))]
+            table[data.draw(st.sampled_from(KEYS_OF_COMPONENT))] = value
+    try:
+        made = describe.create(world.toml.encode(), "x.toml", read=read)
+    except Problem as problem:
+        assert str(problem).startswith("x.toml: ") and "\n" not in str(problem)
+    else:
+        e = Envelope(made.envelope)
+        for section in (names.SHARED, *names.SECTIONS):
+            sequence = e.section(section)
+            assert sequence is None or list(all_commands(sequence))
+
+
+PARAMETERS = st.fixed_dictionaries({}, optional={
+    "uri": st.sampled_from(["coap://x", "#a", "x" * 255]), "image": st.just("0.bin"),
+    "image-size": st.integers(0, 2**32 - 1), "component-slot": st.integers(0, 3),
+    "soft-failure": st.booleans(), "strict-order": st.booleans(), "class": st.just("b"),
+    "vendor-domain": st.just("example.com"), "device": st.just("device-1"),
+    "source-component": st.integers(0, 2), "content": st.just("x"), "invoke-args": st.just(""),
+    "fetch-arguments": st.just("hex:00"),
+}).map(lambda values: values or {"uri": "#a"})  # fmt: skip
+NO_DIGEST = PARAMETERS.map(lambda values: {k: v for k, v in values.items() if k != "image"}
+                           or {"uri": "#a"})  # fmt: skip
+COMMANDS = st.recursive(
+    st.sampled_from(sorted(script.COMMANDS.keys() - script.SHORT.keys())) | st.one_of(
+        st.fixed_dictionaries({"set-index": st.sampled_from([0, 1, 2, True, [1, 0], "the 0"])}),
+        st.fixed_dictionaries({"override": PARAMETERS}), st.fixed_dictionaries({"set": NO_DIGEST}),
+        st.fixed_dictionaries({"image-match": POLICY})),
+    lambda inner: st.fixed_dictionaries({"run": st.lists(inner, min_size=1, max_size=3)})
+    | st.fixed_dictionaries({"try": st.lists(st.lists(inner, min_size=1, max_size=2), min_size=2,
+                                             max_size=3)}),
+    max_leaves=8,
+)  # fmt: skip
+SECTIONS = st.sampled_from(["payload-fetch", "install", "validate", "load", "invoke"])
+SEQUENCES = st.dictionaries(SECTIONS, st.lists(COMMANDS, min_size=1, max_size=4), max_size=3)
+CONDITIONS = st.sampled_from(["vendor-identifier", "class-identifier", "image-match"])
+SHARED = st.lists(st.fixed_dictionaries({"override": PARAMETERS}) | CONDITIONS, max_size=3)
+
+
+@settings(max_examples=300, deadline=None)
+@given(worlds(), SEQUENCES, SHARED, st.sampled_from([Procedure.UPDATE, Procedure.INVOKE]))
+def test_core_starts_what_create_accepts(
+    world: World, sections: dict[str, list[Any]], shared: list[Any], procedure: Procedure
+) -> None:
+    """Sequences as somebody may write them: what the core would refuse before it does anything
+    is refused by `create`. What they do then is another matter."""
+    for name, commands in [*sections.items(), *([("shared", shared)] if shared else [])]:
+        index = [{"set-index": 0}] if len(world.tables) > 1 else []
+        world.top.append((name, index + commands))
+    world.top = [pair for pair in world.top if pair[0] != "severable"]
+    try:
+        envelope = create(world)
+    except Problem:
+        return
+    done = virtual.run_update(envelope, world.device(), [ROOT], procedure, world.served, 8192)
+    assert done.stage == "run", (done.error, world.toml)

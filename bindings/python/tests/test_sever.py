@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +62,10 @@ def update(tmp_path: Path) -> Path:
     return path
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def run(*arguments: str | Path, code: int = 0) -> None:
     with pytest.raises(SystemExit) as caught:
         main([str(argument) for argument in arguments])
@@ -101,7 +104,7 @@ def test_all_and_back(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("--json", "sever", update, "--all", "--extract", parts, "-o", target)
     taken = json.loads(capsys.readouterr().out)
     assert taken["taken_out"] == ["install", "text", "#a", "coap://a/../b"]
-    assert sorted(os.listdir(parts)) == ["a", "coap_a_.._b", "install.cbor", "text.cbor"]
+    assert names(parts) == ["a", "coap_a_.._b", "install.cbor", "text.cbor"]
     e = Envelope(target.read_bytes())
     assert is_signed(e.data) and not e.members and not e.payloads
     run("sever", target, "-o", whole, "--add", f"install={parts / 'install.cbor'}",
@@ -115,7 +118,7 @@ def test_notes(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("sever", update, "-o", update.parent / "x", "--member", "install", "--payload", "#a",
         "--payload", "coap://a/../b")  # fmt: skip
     notes = capsys.readouterr().err.splitlines()
-    assert [note.split(":")[1][:18] for note in notes] == [" without install n", " #a is nowhere els"]
+    assert [note[:22] for note in notes] == ["note: without install ", "note: #a is nowhere el"]
 
 
 REFUSED = [
@@ -141,19 +144,18 @@ def test_refuse(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(update.parent)
     Path("app.bin").write_bytes(APP)
-    before = os.listdir()
-    run("sever", "update.suit", "-o", "out.suit", "--extract", "parts", *arguments, code=2) if (
-        "--add" not in arguments) else run("sever", "update.suit", "-o", "out.suit", *arguments,
-                                           code=2)  # fmt: skip
+    before = names(Path())
+    extract = () if "--add" in arguments else ("--extract", "parts")
+    run("sever", "update.suit", "-o", "out.suit", *extract, *arguments, code=2)
     printed, complaint = capsys.readouterr()
     assert printed == "" and complaint.count("\n") == 1 and what in complaint
-    assert os.listdir() == before
+    assert names(Path()) == before
 
 
 def test_refuse_in_place() -> None:
     text = TEXT.replace('["install", "text"]', "[]")
     e = Envelope(describe.create(text.encode(), "x", read=lambda path: APP).envelope, "x")
-    with pytest.raises(Problem, match="text stands in the manifest and is signed with it") as caught:
+    with pytest.raises(Problem, match="text stands in the manifest and is signed") as caught:
         sever.sever(e, ["text"], [])
     assert e.data[caught.value.offset or 0] == 0x58  # the head of its byte string
 
@@ -198,5 +200,5 @@ def test_hostile_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         run("sever", path, "-o", tmp_path / "o", "--extract", parts,
             *(f"--payload={key}" for key in keys), code=0 if found else 2)  # fmt: skip
         if found:
-            assert sorted(os.listdir(parts)) == found
+            assert names(parts) == found
     assert "two of them would be called" in capsys.readouterr().err

@@ -191,7 +191,7 @@ def _reporting(table: Table, scope: Scope) -> None:
 
 
 def _has_checks(commands: list[Any]) -> bool:
-    return {names.VENDOR_CHECK, names.CLASS_CHECK} <= set(script.labels(commands))
+    return {names.VENDOR_CHECK, names.CLASS_CHECK} <= {label for label, _ in script.walk(commands)}
 
 
 def _check_identity(top: Table, found: Description, any_device: bool) -> None:
@@ -201,8 +201,8 @@ def _check_identity(top: Table, found: Description, any_device: bool) -> None:
     if any_device:
         if has_checks or has_both:
             raise top.fail("any-device", "but vendor and class are checked", "leave one out")
-        found.warnings.append("no vendor and class check: every device that trusts the signer takes "
-                              "this update, if the key has the right ANY_DEVICE")  # fmt: skip
+        found.warnings.append("no vendor and class check: every device that trusts the signer "
+                              "takes this update, if the key has the right ANY_DEVICE")  # fmt: skip
     elif not (has_checks or has_both):
         missing = "class" if found.vendor is not None else "vendor-domain"
         raise Problem(f"{missing} is missing", file=found.file, hint="an update names the devices "
@@ -218,6 +218,13 @@ def _check_shared(found: Description) -> None:
             if key in component.table.data:
                 raise component.table.fail(key, "shared is written out, so this has no effect",
                                            "override it there")  # fmt: skip
+    has_image = any(c.variants and c.source is None for c in found.components)
+    is_set = any(label == names.OVERRIDE and names.P_DIGEST in argument
+                 for section in found.sections.values()
+                 for label, argument in script.walk(section))  # fmt: skip
+    if has_image and not is_set:
+        raise found.table.fail("shared", "it is written out, and sets no image-digest",
+                               '{override = {image = "..."}}')  # fmt: skip
 
 
 def _components(top: Table, scope: Scope) -> list[Component]:

@@ -10,7 +10,7 @@ Source: draft-ietf-suit-manifest-37 8.4.6 to 8.4.10; section 15 of core/picosuit
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,12 @@ def vendor_of(table: Table) -> bytes | Tag | None:
     domain, own, pen = table.text_at("vendor-domain"), table.has("vendor-id"), table.has("pen")
     if (domain is not None) + own + pen > 1:
         raise table.fail("pen" if pen else "vendor-id", "the vendor is given twice")
-    if own:
-        return table.list_at("vendor-id", ids.read_uuid)[0]
-    if pen:
-        return Tag(112, table.list_at("pen", ids.read_pen)[0])
+    for key, read in (("vendor-id", ids.read_uuid), ("pen", ids.read_pen)):
+        found = table.list_at(key, read)
+        if len(found) == 1:
+            return Tag(112, found[0]) if key == "pen" else found[0]
+        if key in table.data:
+            raise table.fail(key, f"{len(found)} vendors, not one")
     if domain == "":
         raise table.fail("vendor-domain", "empty")
     return None if domain is None else ids.vendor(domain)
@@ -249,8 +251,9 @@ class _Builder:
         label = COMMANDS.get(name)
         if label is None:
             is_known = names.number_of(names.COMMANDS, name) is not None
-            raise self.fail(place, f"picosuit does not support {name}" if is_known
-                            else f"no command is called {name!r}", nearest(name, COMMANDS))  # fmt: skip
+            what = f"picosuit does not support {name}" if is_known else (
+                f"no command is called {name!r}")  # fmt: skip
+            raise self.fail(place, what, nearest(name, COMMANDS))
         if argument is None and label in names.WITH_ARGUMENT:
             raise self.fail(place, f"{name} needs an argument", f"{{{name} = ...}}")
         if self.is_shared and label in (*DIRECTIVES, names.SET):
@@ -298,8 +301,8 @@ class _Builder:
         table = Table(value, self.source, place)
         found = parameters(table, self.scope, is_nested=depth > 1)
         if label == names.SET and names.P_DIGEST in found:
-            raise table.fail("image-digest" if "image-digest" in value else "image",
-                             "a digest that set gives can be overruled", "use override")  # fmt: skip
+            key = "image-digest" if "image-digest" in value else "image"
+            raise table.fail(key, "a digest that set gives can be overruled", "use override")
         return found
 
 
@@ -311,11 +314,11 @@ def sequence(table: Table, key: str, scope: Scope, *, is_shared: bool = False) -
         table.data[key], (*table.place, key), len(scope.components) == 1, 1)
 
 
-def labels(commands: list[Any]) -> Iterable[int]:
-    """Labels of all commands of a sequence made here, nested ones included."""
-    for label, argument in zip(commands[::2], commands[1::2]):
-        yield label
+def walk(commands: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Label and argument of all commands of a sequence made here, nested ones included."""
+    for label, argument in zip(commands[::2], commands[1::2], strict=True):
+        yield label, argument
         if label in (names.TRY_EACH, names.RUN):
             for inner in argument if label == names.TRY_EACH else [argument]:
                 if inner is not None:
-                    yield from labels(inner.value)
+                    yield from walk(inner.value)

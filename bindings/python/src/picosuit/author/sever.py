@@ -58,13 +58,14 @@ def _member(e: Envelope, name: str) -> bytes:
     """Content of a severable member that is in the envelope and is what the manifest says."""
     number = {known: key for key, known in names.ENVELOPE.items()}.get(name)
     if number not in names.SEVERABLE:
-        raise Problem(f"{name} cannot be severed", file=e.file,
-                      hint="these can: " + ", ".join(names.ENVELOPE[n] for n in names.SEVERABLE))  # fmt: skip
+        can = ", ".join(names.ENVELOPE[n] for n in names.SEVERABLE)
+        raise Problem(f"{name} cannot be severed", file=e.file, hint=f"these can: {can}")
     item, place = e.members.get(number), e.manifest.get(number)
     if item is None:
         if place is not None and place.major == cbor.BYTES:
-            raise Problem(f"{name} stands in the manifest and is signed with it", file=e.file,
-                          offset=place.start, hint=f'create with severable = ["{name}"]')  # fmt: skip
+            raise Problem(f"{name} stands in the manifest and is signed with it",
+                          file=e.file, offset=place.start,
+                          hint=f'create with severable = ["{name}"]')  # fmt: skip
         raise Problem(f"{name} is severed already" if place is not None else f"it has no {name}",
                       file=e.file)  # fmt: skip
     _check_member(e, number, item.content)
@@ -116,8 +117,9 @@ def _check_payload(e: Envelope, key: str, content: bytes) -> None:
             if digest is not None:
                 digests.add(digest.want(cbor.BYTES, "image-digest").inner().children[1].content)
     if key not in uris:
+        found = ", ".join(sorted(map(str, uris))) or "nothing"
         raise Problem(f"the manifest fetches nothing from {key!r}", file=e.file,
-                      hint="it fetches: " + (", ".join(sorted(map(str, uris))) or "nothing"))  # fmt: skip
+                      hint=f"it fetches: {found}")  # fmt: skip
     if digest_of(content) not in digests and not is_encrypted:
         raise Problem(f"the content for {key!r} matches no image-digest of the manifest",
                       file=e.file)  # fmt: skip

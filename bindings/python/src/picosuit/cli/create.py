@@ -38,12 +38,15 @@ def command(
     if before is not None:
         check_step(made.description, before, max_step)
     target = output or str(Path(description).with_suffix(".suit"))
-    if Path(target) == Path(description):
+    if output is None and description == "-":
+        raise Problem("a description from standard input needs -o FILE")
+    if target != "-" and Path(target) == Path(description):
         raise Problem("the output would replace the description", file=description, hint="-o FILE")
     write_files({target: made.envelope})
     for warning in made.description.warnings:
         out.note(f"warning: {warning}")
-    out.emit(summary(made, target), None if target == "-" else Text(words(made, target)))
+    if target != "-":
+        out.emit(summary(made, target), Text(words(made, target)))
 
 
 def check_step(d: Description, before: Envelope, most: int) -> None:

@@ -85,6 +85,9 @@ def _add_files(files: dict[str | Path, bytes], folder: Path, done: sever.Severed
 def _emit(
     out: Output, output: str, before: int, data: bytes, what: list[str], verb: str
 ) -> None:
-    text = Text(f"{output}: {', '.join(what)} {verb}, {before:,} -> {len(data):,} bytes")
-    out.emit({"file": output, verb.replace(" ", "_"): what, "bytes": len(data),
-              "bytes_before": before}, None if output == "-" else text)  # fmt: skip
+    if output != "-":
+        out.emit(
+            {"file": output, verb.replace(" ", "_"): what, "bytes": len(data),
+             "bytes_before": before},
+            Text(f"{output}: {', '.join(what)} {verb}, {before:,} -> {len(data):,} bytes"),
+        )  # fmt: skip
