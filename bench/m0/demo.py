@@ -350,7 +350,8 @@ def main() -> int:
     figures: dict[str, int] = {}
     try:
         make_device(demo)
-        for story in (demo_tool.story_tool, story_inside, story_uri, story_cuts, *demo_boot.STORIES):
+        for story in (demo_tool.story_tool, story_inside, story_uri, story_cuts,
+                      *demo_boot.STORIES):
             if given.only in (None, story.__name__.removeprefix("story_")):
                 begun = time.monotonic()
                 story(demo, given.seed)

@@ -90,7 +90,8 @@ def story_trial(demo: Demo, _seed: int) -> None:
         board.boots("4", 0, 5)
         board.check_state("v4 is confirmed")
         line = device.message("b", "boot report: ")
-        demo.equal(line.split()[-1], device.report(frames.Q_BOOT).hex(), "the firmware has the same report")
+        demo.equal(line.split()[-1], device.report(frames.Q_BOOT).hex(),
+                   "the firmware has the same report")
 
         console.print("  a byte of v4's image goes bad, then v4 comes once more:")
         at = len(IMAGES["4"][0]) // 2

@@ -7,6 +7,7 @@ no time, and one that waits for ever fails at once (see Bounded).
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import struct
@@ -556,11 +557,18 @@ def test_push_folder_gives_files_of_itself_only(uri: str, name: str, tmp_path: P
 
 
 def test_push_folder_without_the_file(tmp_path: Path) -> None:
-    with pytest.raises(Problem) as error:
-        Payloads({}, tmp_path).find(URI)
-    assert str(error.value) == (
-        f"{tmp_path / 'app.bin'}: the device asks for {URI!r}: No such file or directory "
-        f"(--payload {URI}=FILE)")  # fmt: skip
+    source = Payloads({}, tmp_path)
+    path = tmp_path / "app.bin"
+    want = f"{path}: the device asks for {URI!r}, but this is no file (--payload {URI}=FILE)"
+    for kind in ("nothing", "folder", "pipe"):
+        if kind == "folder":
+            path.mkdir()
+        elif kind == "pipe":
+            path.rmdir()
+            os.mkfifo(path)
+        with pytest.raises(Problem) as error:
+            source.find(URI)
+        assert str(error.value) == want
 
 
 # -- real channels, and the command --------------------------------------------------------------
@@ -656,6 +664,7 @@ def test_command_refused_as_data(envelope: Path, capsys: pytest.CaptureFixture[s
     data = json.loads(out)
     assert (status, err, data["installed"]) == (1, "", False)
     assert data["result"]["name"] == "E_DECRYPT (-62)" and data["result"]["offset"] == 412
+    assert data["result"]["there"].startswith("install, command")
     assert data["report"]["result"]["reason_text"] == "operation failed"
     assert data["boot_report"] is None
 

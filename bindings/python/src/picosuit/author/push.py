@@ -50,14 +50,14 @@ class Payloads:
         if self._folder is None or not name:
             raise Problem(f"the device asks for {uri!r}", hint=f"--payload {uri}=FILE")
         path = self._folder / name
+        if not path.is_file():  # a pipe, say, would never end
+            raise Problem(f"the device asks for {uri!r}, but this is no file", file=str(path),
+                          hint=f"--payload {uri}=FILE")  # fmt: skip
         try:
-            self._files[uri] = path.read_bytes()
+            return self._files.setdefault(uri, path.read_bytes())
         except OSError as error:
-            raise Problem(
-                f"the device asks for {uri!r}: {error.strerror}", file=str(path),
-                hint=f"--payload {uri}=FILE",
-            ) from error  # fmt: skip
-        return self._files[uri]
+            raise Problem(f"the device asks for {uri!r}: {error.strerror}",
+                          file=str(path)) from error  # fmt: skip
 
 
 def file_name(uri: str) -> str:
