@@ -200,6 +200,9 @@ cost: $(PY_MODULE) ## constants of picosuit check's estimate, from bench/counts.
 cost-check: $(PY_MODULE) ## they are made from counts.csv as it is
 	@$(VENV) bench/cost_fit.py --check
 
+bench-bindings: $(PY_MODULE) ## Python, Go and the author's tool beside C, on this machine
+	@O=$(O) CC="$(CC)" $(VENV) bench/bindings.py
+
 asm-check: asm-check-sym asm-check-field ## assembly against its C twins, under QEMU
 
 .PHONY: asm-check asm-check-sym asm-check-field
