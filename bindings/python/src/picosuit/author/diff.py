@@ -125,8 +125,10 @@ class _Side:
         self.envelope = envelope
         self.whole = _completed(envelope, other)
         self.words = Words(self.whole)
-        self.words.known = {}  # names of UUIDs come from the texts, which are compared themselves
-        self.writes = [(w, p) for p in ("update", "invoke") for w in self.words.writes(p)]
+        self.words.known = {}  # names of UUIDs come from texts, which are compared themselves
+        self.writes = [(write, procedure) for procedure in ("update", "invoke")
+                       for write in self.words.writes(procedure)
+                       if not write.is_transit]  # fmt: skip
 
     @property
     def ciphertexts(self) -> set[str]:

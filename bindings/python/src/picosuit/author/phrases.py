@@ -187,8 +187,10 @@ def headers(protected: Item, unprotected: Item) -> dict[Any, Any]:
 class Write:
     """Something that an update stores, on the ways that `when` names.
 
-    how      fetch, copy, write or swap
-    size     that the component is to have, None if it is not said; `digest` likewise
+    how         fetch, copy, write or swap
+    size        that the component is to have, None if it is not said; `digest` likewise
+    is_checked  an image-match ends the update if the digest is another
+    is_transit  only to make something else of it
     """
 
     section: str
@@ -198,16 +200,22 @@ class Write:
     uri: str | None
     size: int | None
     digest: str | None
+    is_checked: bool
     encryption: tuple[Encryption, ...]
     via: tuple[str, ...]
     when: tuple[str, ...] = ()
+    is_transit: bool = False
 
     @property
     def what(self) -> str:
         """Into which component, how much, with which digest."""
         where = f", where {joined(self.when)}" if self.when else ""
-        sized = "size not said" if self.size is None else size(self.size)
-        return f"{self.component}{where}: {sized}, {self.digest or 'no digest'}"
+        parts = ["size not said" if self.size is None else size(self.size)]
+        if self.digest is not None:
+            parts.append(self.digest if self.is_checked else f"{self.digest}, never checked")
+        elif self.how != "write":
+            parts.append("no digest")
+        return f"{self.component}{where}: {', '.join(parts)}"
 
     @property
     def whence(self) -> str:
@@ -223,7 +231,8 @@ class Write:
                 for e in self.encryption]  # fmt: skip
         return {"section": self.section, "component": self.component, "how": self.how,
                 "source": self.source, "uri": self.uri, "size": self.size, "digest": self.digest,
-                "encrypted": whom, "via": list(self.via), "when": list(self.when)}  # fmt: skip
+                "checked": self.is_checked, "encrypted": whom, "via": list(self.via),
+                "transit": self.is_transit, "when": list(self.when)}  # fmt: skip
 
 
 # -- Commands ------------------------------------------------------------------------------------
@@ -372,29 +381,56 @@ class Phrases:
     # -- what an update does ---------------------------------------------------------------
 
     def writes(self, procedure: str = "update") -> list[Write]:
-        """What a procedure stores in the end, each once, with the ways it is for. A component
-        that is only gone through is named by what is made of it."""
+        """What a procedure stores, each once, with the ways it is for."""
         found: dict[Write, list[tuple[str, ...]]] = {}
-        through: set[str] = set()
         ways: dict[tuple[str, ...], None] = {}
+        checks = self._checks(procedure)
         for visit in self.trace.visits:
-            if visit.command.number in MOVES and visit.procedure == procedure:
-                write = self._write_of(visit)
-                when = tuple(map(self.assumed, visit.when))
-                ways[when] = None
-                found.setdefault(write, []).append(when)
-                through.update(write.via)
-        return [replace(write, when=() if set(when) == set(ways) else tuple(
-                    unique(" and ".join(one) for one in when if one)))
-                for write, when in found.items()
-                if write.component not in through or write.how == "swap"]  # fmt: skip
+            number = visit.command.number
+            if number not in MOVES or visit.procedure != procedure:
+                continue
+            when = tuple(map(self.assumed, visit.when))
+            ways[when] = None
+            changed = [visit.component]
+            if number == names.SWAP and visit.source is not None:
+                changed.append(visit.source)
+            for component in changed:
+                found.setdefault(self._write_of(visit, component, checks), []).append(when)
+        through = {name for write in found if write.how != "swap" for name in write.via}
+        return [
+            replace(
+                write, is_transit=write.component in through and write.how != "swap",
+                when=() if set(when) == set(ways) else tuple(
+                    unique(" and ".join(one) for one in when if one)),
+            )
+            for write, when in found.items()
+        ]  # fmt: skip
 
-    def _write_of(self, visit: Visit) -> Write:
-        number, component = visit.command.number, visit.component
-        origin = moved(number, visit.params, visit.content, component).get(component, Origin())
-        image_size, digest = visit.get(names.P_SIZE), visit.get(names.P_DIGEST)
+    def _checks(self, procedure: str) -> dict[tuple[int, Origin], list[Visit]]:
+        """Image-matches that end the procedure if they fail, by what they look at."""
+        found: dict[tuple[int, Origin], list[Visit]] = {}
+        for visit in self.trace.visits:
+            origin = visit.content.get(visit.component)
+            if visit.command.number == names.IMAGE_MATCH and visit.procedure == procedure and (
+                    visit.is_final and origin is not None):  # fmt: skip
+                found.setdefault((visit.component, origin), []).append(visit)
+        return found
+
+    def _write_of(
+        self, visit: Visit, component: int, checks: dict[tuple[int, Origin], list[Visit]]
+    ) -> Write:
+        """Digest and size are those that are checked afterwards: what was set before might be
+        something else. Without a check they are those set before, and `is_checked` tells."""
+        number = visit.command.number
+        origin = moved(number, visit.params, visit.content, visit.component).get(
+            component, Origin())  # fmt: skip
+        after = next((check for check in checks.get((component, origin), ())
+                      if check.when[: len(visit.when)] == visit.when), None)  # fmt: skip
+        where = after or visit
+        image_size = where.get(names.P_SIZE, component)
+        digest = where.get(names.P_DIGEST, component)
         if origin.literal is not None:
-            image_size, source = None, self.parameter(names.P_CONTENT, origin.literal)
+            source = self.parameter(names.P_CONTENT, origin.literal)
         elif origin.uri is not None:
             source = self.payload_text(origin.uri)
         else:
@@ -404,13 +440,16 @@ class Phrases:
             infos = tuple(encryption(info) for info in origin.encryption)
         except Problem:
             value, infos = None, ()
-        written = origin.literal.value if origin.literal is not None and not infos else None
-        if image_size is not None and image_size.major == UINT:
+        written = None
+        if origin.literal is not None and not infos:
+            written = origin.literal.value
+        elif image_size is not None and image_size.major == UINT:
             written = image_size.value
         return Write(
             names.MEMBERS[visit.section], self.component(component),
             visit.command.name.removeprefix("directive-"), source,
-            safe(str(origin.uri.text)) if origin.uri is not None else None, written, value, infos,
+            safe(str(origin.uri.text)) if origin.uri is not None else None, written, value,
+            value is not None and after is not None, infos,
             tuple(self.component(c) for c in origin.via),
         )  # fmt: skip
 

@@ -563,7 +563,7 @@ def summary(envelope: Envelope) -> Summary:
     if not any(whom.values()):
         rows.append(("for", "any device: it checks neither vendor nor class"))
     for heading, stored in (("writes", writes), ("loads", loads)):
-        for write in stored:
+        for write in (write for write in stored if not write.is_transit):
             rows += [(heading, write.what), ("", write.whence)]
     if not writes:
         rows.append(("writes", "nothing"))
