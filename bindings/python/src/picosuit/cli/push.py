@@ -60,7 +60,10 @@ def command(
     """
     data = read_file(file)
     envelope = None if unchecked else Envelope(data, file)
-    source = Payloads(dict(_payload(given) for given in payloads), payload_dir)
+    # A device cannot rewind: what went by in the envelope before its turn it asks for, too.
+    inside = {} if envelope is None else {
+        key: item.content for key, item in envelope.payloads.items()}  # fmt: skip
+    source = Payloads(inside | dict(_payload(given) for given in payloads), payload_dir)
     with out.progress() as bar:
         push = Push(partial(open_port, port, baud), data, source, timeout=timeout,
                     retries=retries, reset=reset, watcher=_Screen(out, bar, file))  # fmt: skip
