@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Python, Go and the author's tool on this machine, in one run; figures go to build/now/bindings.csv.
+"""Python, Go and the author's tool on this machine, in one run; figures to build/now/bindings.csv.
 
 py_verify_pct   picosuit.verify of an envelope, in percent of the same calls in C
 go_verify_pct   the same of Go: bindings/go/internal/bench, which measures in the same way

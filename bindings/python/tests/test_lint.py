@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from picosuit.author import cbor, envelope, keys, lint, names, profile
+from picosuit.author import cbor, describe, envelope, keys, lint, names, profile
 from picosuit.author.cbor import Tag, Wrap
 from picosuit.author.lint import Capabilities, Previous, Subject
 from picosuit.author.problem import Problem
@@ -326,3 +327,21 @@ def test_digest_is_that_of_the_bytes() -> None:
     parsed = envelope.Envelope(Update().build())
     assert parsed.is_digest_right
     assert hashlib.sha256(IMAGE).digest() in parsed.data
+
+
+# -- the document ---------------------------------------------------------------------------------
+
+DOC = (ROOT / "docs/author.md").read_text(encoding="utf-8")
+
+
+def test_document_has_each_lint_with_its_severity() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (error|warning) \| (.+) \|$", DOC, re.MULTILINE)
+    assert {name: (severity, meaning) for name, severity, meaning in rows} == lint.LINTS
+
+
+@pytest.mark.parametrize("name", ["update.toml", "ab.toml", "again.toml"])
+def test_what_create_writes_has_no_findings(name: str) -> None:
+    text = re.search(rf"^```toml {name}\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+    assert text
+    made = describe.create(text[1].encode(), name, read=lambda path: str(path).encode() * 100)
+    assert {f.name for f in lint.lint(Subject(envelope.Envelope(made.envelope)))} == {"unsigned"}

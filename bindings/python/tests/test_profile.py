@@ -10,6 +10,7 @@ import pytest
 
 from picosuit.author import keys, names, profile
 from picosuit.author.problem import Problem
+from picosuit.author.tables import Table
 
 ROOT = Path(__file__).resolve().parents[3]
 DEVICE = ROOT / "bench/m0/device.toml"
@@ -229,3 +230,20 @@ def test_refuse_files_that_are_not_there(tmp_path: Path) -> None:
             profile.load(tmp_path / "device.toml")
     with pytest.raises(Problem, match=r"nothing\.toml: No such file"):
         profile.load(tmp_path / "nothing.toml")
+
+
+def test_document_names_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/author.md, "Device profiles"."""
+    asked: set[str] = set()
+    has = Table.has
+
+    def spy(table: Table, key: str) -> bool:
+        asked.add(key)
+        return has(table, key)
+
+    monkeypatch.setattr(Table, "has", spy)
+    small(SMALL + "[[device-key]]\nhex = '" + "00" * 32 + "'\n")
+    text = (ROOT / "docs/author.md").read_text(encoding="utf-8")
+    chapter = text[text.index("## Device profiles") : text.index("## How good the estimate is")]
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", chapter))))
+    assert len(asked) > 40 and asked <= named

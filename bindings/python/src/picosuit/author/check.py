@@ -496,12 +496,10 @@ def _label(error: picosuit.Error) -> str | None:
     """What the label of an error is called: by its code, a parameter, a member, a command."""
     if error.label is None or error.code == Code.E_ROOM:
         return None
-    table = names.COMMANDS
-    if error.code in (Code.E_UNSET, Code.E_PARAM):
-        table = names.PARAMETERS
-    elif error.code in (Code.E_MEMBER, Code.E_MISSING):
-        table = names.MEMBERS
-    return table.get(error.label)
+    if error.code in (Code.E_MEMBER, Code.E_MISSING) or not error.section:
+        return names.MEMBERS.get(error.label)
+    is_parameter = error.code in (Code.E_UNSET, Code.E_PARAM)
+    return (names.PARAMETERS if is_parameter else names.COMMANDS).get(error.label)
 
 
 def check(

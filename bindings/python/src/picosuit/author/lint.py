@@ -22,7 +22,7 @@ from .trace import Assumed, Trace, Visit
 
 ERROR, WARNING = "error", "warning"
 SEQUENCE_MAX = (1 << 64) - 1
-STEP = 100_000_000  # a sequence number may jump so far: three years, if it counts seconds
+STEP = 1000  # a sequence number may jump so far: `picosuit create --max-step`
 DIGEST_SIZE = 36  # bytes of a severed digest in the manifest, less its key
 VISITS_MAX = 4000  # rules that compare commands with each other end here
 RECORD_FAILURE = 2  # reporting policy

@@ -56,7 +56,7 @@ class DeviceKey:
     rights: int
     id: int  # the platform's number of it
     kid: bytes | None = None
-    name: str = ""  # for people: the kid, or the file
+    name: str = ""  # for people: the kid, the file, or the place
 
 
 @dataclass(frozen=True)
@@ -203,9 +203,16 @@ def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple
             assert value is not None
             found.append(DeviceKey(
                 value, one.alg, _rights(rights, one.rights, key), number or first + len(found),
-                named, f"{key} {len(found) + 1}" if named is None else keys.kid_text(named)))
+                named, _key_name(named, path, f"{key} {len(found) + 1}")))
         table.done()
     return tuple(found)
+
+
+def _key_name(kid: bytes | None, path: Path | None, place: str) -> str:
+    """For people: the kid, else the file, else where it stands in the profile."""
+    if kid is not None:
+        return keys.kid_text(kid)
+    return place if path is None else path.name
 
 
 def _rights(given: list[int], own: int | None, key: str) -> int:

@@ -157,8 +157,8 @@ def _time(estimate: Estimate) -> str:
     parts = sorted(estimate.parts.items(), key=lambda part: -part[1])
     whole = max(1, estimate.cycles)
     most = ", ".join(f"{name} {100 * n // whole} %" for name, n in parts[:3] if n)
-    return (f"about {estimate.cycles:,} cycles, {estimate.seconds:.2f} s at {estimate.mhz:g} MHz "
-            f"({most})")  # fmt: skip
+    return (f"about {estimate.cycles / 1e6:.2f} million cycles, {estimate.seconds:.2f} s at "
+            f"{estimate.mhz:g} MHz ({most})")  # fmt: skip
 
 
 def _refusal(refusal: Refusal) -> list[Text]:
@@ -167,8 +167,9 @@ def _refusal(refusal: Refusal) -> list[Text]:
     if refusal.platform:
         facts.append(("answer of the device", refusal.platform))
     where = ", ".join(f"{name} {value}".strip() for name, value in facts if value not in (None, ""))
-    lines = [_line(("bold", f"    {refusal.name}"), ("", f": {refusal.words}, at byte "
-                    f"{refusal.offset:,} of the {refusal.during}"))]  # fmt: skip
+    when = " when it boots" if refusal.during == "boot" else ""
+    lines = [_line(("bold", f"    {refusal.name}"),
+                   ("", f" at byte {refusal.offset:,}{when}: {refusal.words}"))]  # fmt: skip
     if where:
         lines.append(_line(("", f"    {safe(where)}")))
     if refusal.place:
