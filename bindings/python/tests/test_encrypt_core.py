@@ -175,7 +175,8 @@ def test_core_counts_four_signers_and_no_fifth() -> None:
 
 def test_core_takes_the_key_set() -> None:
     made = [keyfiles.generate(alg, kid, rights).public_half() for alg, kid, rights in (
-        (names.ED25519, b"k", 11), (names.EDDSA, b"k" * 23, 31), (names.ED25519, b"c", 1))]  # fmt: skip
+        (names.ED25519, b"k", 11), (names.EDDSA, b"k" * 23, 31), (names.ED25519, b"c", 1),
+    )]  # fmt: skip
     read = picosuit.keyset(keyfiles.key_set(made))
     assert [(key.key, key.alg, key.rights) for key in read] == [
         (key.public, key.alg, key.rights) for key in made]  # fmt: skip

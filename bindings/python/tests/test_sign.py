@@ -137,7 +137,8 @@ def test_in_two_steps(bench: Bench, kid: tuple[str, ...]) -> None:
     envelope = Envelope.parse(UNSIGNED)
     assert bench.key.thumbprint is not None
     for part in (envelope.manifest_digest.hex(), bench.key.thumbprint.hex(), "update      number 1",
-                 "needs       update", "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe"):  # fmt: skip
+                 "needs       a key with the right update",
+                 "fa6b4a53-d5ad-5fdf-be9d-e663e4d41ffe"):  # fmt: skip
         assert part in text
     signature = bench.file("sig.bin", bench.key.sign(tbs.read_bytes()))
     data = bench.sign("--public", bench.public, "--import", signature, *kid).data
@@ -146,10 +147,13 @@ def test_in_two_steps(bench: Bench, kid: tuple[str, ...]) -> None:
 
 def test_shows_what_is_signed(bench: Bench) -> None:
     result = run("sign", bench.envelope, "-o", bench.out, "--key", bench.private)
-    for part in ("update      number 1", "1,000 bytes", "from #fw", "needs       update"):
+    for part in ("update      number 1", "1,000 bytes", "from #fw",
+                 "needs       a key with the right update", "[uri-odd]"):  # fmt: skip
         assert part in result.err, part
     data = good("--json", "sign", bench.envelope, "-o", bench.out, "--key", bench.private).data
-    assert data["signed"]["sequence"] == 1 and data["needs"] == ["update"] and data["blocks"] == 1
+    assert data["signed"]["sequence"] == 1 and data["signed"]["needs"] == ["update"]
+    assert data["blocks"] == 1
+    assert [found["name"] for found in data["signed"]["findings"]] == ["uri-odd"]
     assert data["signers"][0]["public"] == (bench.key.public or b"").hex()
 
 

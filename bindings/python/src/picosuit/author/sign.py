@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from . import cose, names
 from .envelope import Envelope, all_commands, digest_of
 from .keys import Key, kid_text
+from .lint import Finding, Subject, lint
+from .phrases import joined, safe
 from .problem import Problem
-from .words import summary
+from .words import Summary, summary
 
 SIGNATURE_LEN = 64
 OUTPUT_MAX = 4096  # bytes read of what a command says
@@ -102,12 +104,30 @@ def rights_needed(envelope: Envelope) -> list[str]:
     ) if is_needed]  # fmt: skip
 
 
+def findings(envelope: Envelope) -> list[Finding]:
+    """What an author should not have written, whatever the device: `check` knows more."""
+    return [found for found in lint(Subject(envelope)) if found.name != "unsigned"]
+
+
+def shown(envelope: Envelope) -> Summary:
+    """What a signer agrees to, and should think about."""
+    known = summary(envelope)
+    needs, found = rights_needed(envelope), findings(envelope)
+    rows = [*known.rows, ("needs", f"a key with the right {joined(needs, 'and')}")]
+    for finding in found:
+        place = "" if finding.offset is None else f" at byte {finding.offset}"
+        rows.append((finding.severity, safe(f"{finding.what}{place} [{finding.name}]")))
+    data = {"needs": needs, "findings": [
+        {"name": f.name, "severity": f.severity, "what": f.what, "offset": f.offset}
+        for f in found]}  # fmt: skip
+    return Summary({**known.data, **data}, rows)
+
+
 def statement(request: Request) -> str:
     """What an offline signer should read before signing; goes with the bytes."""
     key = request.key
-    rows = summary(request.envelope).rows
-    rows += [("needs", ", ".join(rights_needed(request.envelope))),
-             ("key", f"{key.name}, thumbprint {(key.thumbprint or b'').hex()}"),
+    rows = [*shown(request.envelope).rows]
+    rows += [("key", f"{key.name}, thumbprint {(key.thumbprint or b'').hex()}"),
              ("kid", "none" if request.kid is None else kid_text(request.kid)),
              ("to sign", f"{len(request.message)} bytes, "
                          f"SHA-256 {digest_of(request.message).hex()}")]  # fmt: skip

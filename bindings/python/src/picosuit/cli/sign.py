@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 import click
-from rich.text import Text
 
-from ..author import keys, sign, words
+from ..author import keys, sign
 from ..author.envelope import Envelope
 from ..author.problem import Problem
 from . import keyfiles
@@ -59,14 +58,12 @@ def command(
         signers = [keyfiles.load_private(path, insecure) for path in private]
     else:
         signers = [keys.load_public(public)]
-    shown = words.summary(envelope)
+    shown = sign.shown(envelope)
     requests: list[sign.Request] = []
     for key in signers:
         asked = sign.request(envelope, key, kid)
         if not requests:
             output.note(shown)
-            output.note(Text.assemble((f"{'needs':12}", "bold"),
-                                      ", ".join(sign.rights_needed(envelope))))  # fmt: skip
         requests.append(asked)
         if exported is not None:
             _export(output, asked, exported)
@@ -85,8 +82,8 @@ def command(
     assert target is not None
     write_files({target: envelope.data})
     output.emit(
-        {"file": target, "signed": shown.data, "needs": sign.rights_needed(envelope),
-         "blocks": len(envelope.blocks), "signers": [_signer(asked) for asked in requests]},
+        {"file": target, "signed": shown.data, "blocks": len(envelope.blocks),
+         "signers": [_signer(asked) for asked in requests]},
         f"signed: {target}, {len(envelope.blocks)} authentication "
         f"block{'s' * (len(envelope.blocks) > 1)}",
     )  # fmt: skip
@@ -101,9 +98,8 @@ def _export(output: Output, asked: sign.Request, target: str) -> None:
     text = sign.statement(asked)
     write_files({target: asked.message, f"{target}.txt": text.encode()})
     output.emit(
-        {"file": target, "text_file": f"{target}.txt", "signed": words.summary(asked.envelope).data,
-         "needs": sign.rights_needed(asked.envelope), "to_sign": asked.message,
-         "signer": _signer(asked)},
+        {"file": target, "text_file": f"{target}.txt", "signed": sign.shown(asked.envelope).data,
+         "to_sign": asked.message, "signer": _signer(asked)},
         f"to be signed with Ed25519: {target}, {len(asked.message)} bytes; {target}.txt says what "
         "it is",
     )  # fmt: skip
