@@ -277,10 +277,12 @@ class _Job:
             raise self.envelope.manifest.fail("the encrypted manifest would do more than this one")
         for visit in after.values():
             origin = _origin(visit)
-            uri = None if origin.uri is None else origin.uri.text
-            if uri in self.wants and len(origin.encryption) != 1 and (
-                    visit.command.number != names.FETCH):  # fmt: skip
-                raise self.envelope.manifest.fail(f"{uri!r} would not be decrypted once")
+            uri = None if origin.uri is None else str(origin.uri.text)
+            if uri in self.wants and visit.command.number != names.FETCH:
+                used = [item.content for item in origin.encryption]
+                if used != [self.infos[self.wants[uri].digest]]:
+                    raise self.envelope.manifest.fail(
+                        f"the payload {uri!r} would not be decrypted once, by its own key")
 
 
 def check_recipients(recipients: Sequence[Key]) -> None:
@@ -321,7 +323,7 @@ def _infos(sections: Iterable[tuple[int, Item]]) -> Iterator[Item]:
 
 
 def _visits(envelope: Envelope) -> list[Visit]:
-    trace = Trace(envelope)
+    trace = Trace(envelope, peeks=False)  # the plain payloads will not be there
     if not trace.is_complete:
         raise envelope.manifest.fail("the manifest has too many ways through it to follow")
     return trace.visits
@@ -390,11 +392,14 @@ Selection = tuple[int, ...]
 
 
 class _Out:
-    """A command sequence being written. `at`: the components that are selected in it, None if
-    that depends; the index is set when the next command wants others."""
+    """A command sequence being written. The index is set when the next command wants others.
 
-    def __init__(self, at: Selection | None, count: int) -> None:
-        self.at, self.count, self.has_moved = at, count, False
+    at     the components that are selected in it, None if that depends
+    known  encryption-infos that are set for certain, by component
+    """
+
+    def __init__(self, at: Selection | None, known: Mapping[int, bytes], count: int) -> None:
+        self.at, self.known, self.count, self.has_moved = at, dict(known), count, False
         self.items: list[Any] = []
 
     def select(self, selected: Selection) -> None:
@@ -419,10 +424,13 @@ class _Rewriter:
         self.was, self.count, self.via, self.infos = was, count, via, infos
 
     def section(self, sequence: Item) -> list[Any]:
-        return self._sequence(sequence, None, (0,) if self.was == 1 else None).items
+        return self._sequence(sequence, None, (0,) if self.was == 1 else None, {}).items
 
-    def _sequence(self, sequence: Item, at: Selection | None, selected: Selection | None) -> _Out:
-        out = _Out(at, self.count)
+    def _sequence(
+        self, sequence: Item, at: Selection | None, selected: Selection | None,
+        known: Mapping[int, bytes],
+    ) -> _Out:  # fmt: skip
+        out = _Out(at, known, self.count)
         for command in commands(sequence):
             number = command.number
             if number == names.SET_INDEX:
@@ -462,14 +470,45 @@ class _Rewriter:
                              "choose another by --via")  # fmt: skip
 
     def _nest(self, out: _Out, command: Command, selected: Selection) -> None:
-        inner = [self._sequence(sequence, selected, selected) for sequence in nested(command)]
+        choices = nested(command)
+        found = [pair for choice in choices for pair in self._uris(choice, selected)]
+        infos = {self.infos.get(uri) for _, uri in found}
+        if len(found) > 1 and len(infos) == 1 and {where for where, _ in found} == {selected}:
+            self._set_info(out, names.OVERRIDE, selected, {}, found[0][1])  # once for all of them
+        inner = [self._sequence(choice, selected, selected, out.known) for choice in choices]
         wrapped: list[Any] = [Wrap(one.items) for one in inner]
         if command.number == names.TRY_EACH and command.argument.children[-1].is_null:
             wrapped.append(None)
         out.add(selected, command.number,
                 wrapped if command.number == names.TRY_EACH else wrapped[0])  # fmt: skip
+        out.known = {n: info for n, info in out.known.items()
+                     if all(one.known.get(n) == info for one in inner)}  # fmt: skip
         if any(one.has_moved for one in inner):
             out.at = None  # drafts do not say whose index counts now
+
+    def _uris(self, sequence: Item, selected: Selection) -> Iterator[tuple[Selection, str]]:
+        """The uris that a sequence sets, and for what."""
+        for command in commands(sequence):
+            if command.number == names.SET_INDEX:
+                selected = self._selection(command.argument)
+            elif command.number in (names.SET, names.OVERRIDE):
+                uri = command.argument.want(MAP, "a map of parameters").get(names.P_URI)
+                if uri is not None:
+                    yield selected, str(uri.text)
+            for choice in nested(command):
+                yield from self._uris(choice, selected)
+
+    def _set_info(
+        self, out: _Out, label: int, selected: Selection, given: dict[int, Any], uri: str
+    ) -> None:
+        """Sets `given`, and how what comes from the uri is decrypted, unless that is set."""
+        info = self.infos.get(uri)
+        if info is not None and out.known.get(selected[0]) != info:
+            given = given | {names.P_ENCRYPTION: info, names.P_SOURCE: self.via}
+            if label == names.OVERRIDE:
+                out.known[selected[0]] = info
+        if given:
+            out.add(selected, label, given)
 
     def _parameters(self, out: _Out, command: Command, selected: Selection) -> None:
         argument = command.argument.want(MAP, "a map of parameters")
@@ -478,17 +517,15 @@ class _Rewriter:
         uri = argument.get(names.P_URI)
         source = {label: given.pop(label) for label in (names.P_URI, names.P_FETCH_ARGS)
                   if label in given}  # fmt: skip
+        if names.P_SOURCE in given:
+            out.known = {n: info for n, info in out.known.items() if n not in selected}
         if not source:
             out.add(selected, command.number, given)
             return
         self._check_one(command.label, selected)
-        if uri is not None:
-            info = self.infos.get(str(uri.text))
-            if info is None:
-                raise uri.fail("no fetch uses this uri")
-            given |= {names.P_ENCRYPTION: info, names.P_SOURCE: self.via}
-        if given:
-            out.add(selected, command.number, given)
+        if uri is not None and str(uri.text) not in self.infos:
+            raise uri.fail("no fetch uses this uri")
+        self._set_info(out, command.number, selected, given, "" if uri is None else str(uri.text))
         out.add((self.via,), command.number, source)
 
 

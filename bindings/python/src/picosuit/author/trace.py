@@ -98,10 +98,12 @@ class Trace:
     """visits       in the order of the procedures
     by_command   the same, by the offset of the command
     is_complete  no limit was reached and every section could be followed
+
+    peeks: whether a payload in the envelope has the right digest decides which way is taken.
     """
 
-    def __init__(self, envelope: Envelope) -> None:
-        self.envelope = envelope
+    def __init__(self, envelope: Envelope, *, peeks: bool = True) -> None:
+        self.envelope, self.peeks = envelope, peeks
         self.visits: list[Visit] = []
         self.by_command: dict[int, list[Visit]] = {}
         self.is_complete = True
@@ -237,7 +239,9 @@ class Trace:
         """Whether an integrated payload that was put there as it is has the digest; None: only
         the device knows."""
         origin, digest = way.content.get(component), way.params.get((component, names.P_DIGEST))
-        if origin is None or origin.encryption or origin.uri is None or digest is None:
+        if not self.peeks or origin is None or digest is None:
+            return None
+        if origin.encryption or origin.uri is None:
             return None
         if origin.uri.major != TEXT or digest.major != BYTES:
             return None

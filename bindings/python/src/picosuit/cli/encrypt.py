@@ -184,10 +184,11 @@ def _text(result: encrypt.Encrypted, target: str, devices: list[profile.Profile]
         name = "without kid" if key.kid is None else keys.kid_text(key.kid)
         table.add_row(Text(name), key.name, f"{count:,}")
     rooms = "".join(f"; {device.name} has {device.work:,}" for device in devices)
-    inside = sum(payload.is_inside for payload in result.payloads)
+    inside = len({p.ciphertext for p in result.payloads if p.is_inside})
+    images = len({p.ciphertext for p in result.payloads})
     return Group(
-        Text(f"{target}: update number {envelope.sequence:,}, unsigned; {len(result.payloads)} "
-             f"payloads encrypted, {inside} of them inside"),
+        Text(f"{target}: update {envelope.sequence:,}, not signed yet; {images} "
+             f"payload{'s' * (images > 1)} encrypted, {inside} in the envelope"),
         table,
         Text(f"manifest {envelope.manifest_bstr.value:,} bytes, "
              f"work buffer {result.work:,} bytes{rooms}"),
