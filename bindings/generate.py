@@ -42,9 +42,10 @@ def generate(to: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     # SWIG writes the name of its input into what it writes: it is called in its folder.
     for language in (
-        ["-python", "-interface", "_picosuit", "-o", python / "_picosuit_wrap.c", "-outdir", python],
+        ["-python", "-interface", "_picosuit",
+         "-o", python / "_picosuit_wrap.c", "-outdir", python],
         ["-go", "-intgosize", "32", "-o", go / "raw_wrap.c", "-outdir", go],
-    ):
+    ):  # fmt: skip
         subprocess.run([tool, "-Wall", "-Werror", *language, "picosuit.i"], cwd=HERE, check=True)
     for source in SOURCES:
         shutil.copyfile(HERE / source, go / source.name)
