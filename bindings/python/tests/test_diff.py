@@ -117,7 +117,7 @@ def test_severed_members() -> None:
         ([12, 0, 14, 0], [12, 1, 14, 0], Change("install", "command 1", "for app:", "for t:")),
         ([15, [Wrap([6, 0]), Wrap([14, 0])]], [15, [Wrap([6, 0]), Wrap([6, 0])]],
          Change("install", "command 1, way 2, command 1", "fail here",
-                "check that app holds content that is not set")),
+                "check that the content in app is content that is not set")),
         ([15, [Wrap([6, 0]), Wrap([14, 0])]], [15, [Wrap([6, 0]), Wrap([14, 0]), None]],
          Change("install", "command 1, way 3", None, "go on if none succeeds")),
         ([-9, "a"], [-9, "b"], Change("install", "command 1", 'custom command -9 with "a"',

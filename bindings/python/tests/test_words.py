@@ -79,7 +79,8 @@ def test_place_names_section_command_and_way() -> None:
     assert section is not None
     match = section.children[-2]
     assert match.number == names.IMAGE_MATCH
-    assert words.at(parsed, match.start).startswith("install, command 3: check that [h'00'] has ")
+    said = words.at(parsed, match.start)
+    assert said.startswith("install, command 3: check that the image in [h'00'] is SHA-256 ")
     # A byte deep inside: the wrapped key of the second image.
     fetches = [line for line in words.describe(parsed) if "content key" in line.text]
     assert words.at(parsed, fetches[1].offset + 7).startswith(
@@ -117,6 +118,14 @@ def test_sentences_of_the_draft_examples() -> None:
         "fetch [h'00'] from http://example.com/file1.bin (34,768 bytes) or "
         "http://example.com/file2.bin (76,834 bytes) [record failure]" in texts
     )
+
+
+def test_components_with_values_of_their_own_are_told_apart() -> None:
+    install = [12, 0, 20, {21: "#a"}, 12, 1, 20, {21: "#b"}, 12, True, 21, 0, 20, {5: 1}, 5, 0]
+    data = build(manifest(install, components=[[b"app"], [b"radio"]]))
+    texts = [line.text for line in words.describe(Envelope(data))]
+    assert "fetch app from #a and radio from #b" in texts
+    assert "check that the slot of app and radio is 1" in texts
 
 
 def test_summary_tells_all_that_is_agreed_to() -> None:
@@ -157,7 +166,7 @@ def describe(install: object, **more: object) -> list[words.Line]:
         ([12, []], "for each of nothing:"),
         ([21, 2], "fetch app from a URI that is not set [record failure]"),
         ([22, 0], "copy a source that is not set to app"),
-        ([3, 0], "check that app has a digest that is not set"),
+        ([3, 0], "check that the image in app is a digest that is not set"),
         ([14, 256], "fail here [unknown bits 0x100]"),
         ([20, {18: b"hello"}, 18, 0], "write 'hello' (5 bytes) to app"),
         ([15, [Wrap([14, 0]), None]], "try each of 1 ways until one succeeds; go on if none does"),

@@ -7,7 +7,7 @@ those of a monospaced font, so nothing overlaps whatever the text is.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import drawsvg as svg  # type: ignore[import-untyped]
@@ -217,7 +217,7 @@ class _Picture:
             what = names.PARAMETERS[IDENTITY[number]].removesuffix("-identifier")
             return f"check {what.removeprefix('component-')} {self._each(visits, IDENTITY[number])}"
         if number == names.IMAGE_MATCH:
-            return f"check digest {joined(map(self.words.image_text, visits)) if visits else ''}"
+            return f"check digest {self._split(visits, self.words.image_text)}"
         if number in (names.OVERRIDE, names.SET) and command.argument.major == MAP:
             verb = "set" if number == names.OVERRIDE else "set, if not set yet:"
             return f"{verb} {self._parameters(command.argument)}"
@@ -234,9 +234,19 @@ class _Picture:
             return "try, until one succeeds"
         return self.words.act(command)
 
+    def _split(self, visits: Sequence[Visit], text: Callable[[Visit], str]) -> str:
+        """Components are named only where each has something of its own."""
+        said = {visit.component: text(visit) for visit in visits}
+        if len(set(said.values())) > 1 < len(said):
+            return self.words.paired(visits, text, "", "{what}: {text}")
+        return joined(map(text, visits)) if visits else ""
+
     def _each(self, visits: Sequence[Visit], parameter: int) -> str:
-        items = [visit.get(parameter) for visit in visits]
-        return joined("(not set)" if i is None else self._value(parameter, i) for i in items)
+        def one(visit: Visit) -> str:
+            item = visit.get(parameter)
+            return "(not set)" if item is None else self._value(parameter, item)
+
+        return self._split(visits, one)
 
     def _value(self, number: int, value: Item) -> str:
         if number in (names.P_VENDOR, names.P_CLASS, names.P_DEVICE):

@@ -348,14 +348,27 @@ class Phrases:
         visits = self.trace.by_command.get(command.label.start, [])
         return _SENTENCES.get(command.number, Phrases._other)(self, command, visits)
 
-    def target(self, visits: Sequence[Visit], word: str = "or") -> str:
-        """The component or components that a command is for."""
-        if not visits:
-            return "the chosen component"
-        return joined((self.component(v.component) for v in visits), word)
+    def target(self, visits: Sequence[Visit]) -> str:
+        """The component or components that a command is for: all of them, one after the other."""
+        return joined((self.component(v.component) for v in visits), "and") if visits else (
+            "the chosen component")  # fmt: skip
 
-    def ways(self, visits: Sequence[Visit], text: Callable[[Visit], str], none: str) -> str:
-        return joined(map(text, visits)) if visits else none
+    def paired(
+        self, visits: Sequence[Visit], text: Callable[[Visit], str], none: str,
+        shape: str = "{what} {text}",
+    ) -> str:  # fmt: skip
+        """Each component with what belongs to it, where that depends on the way: "app from #a
+        or #b and radio from #c". Components of which the same is said are named together."""
+        if not visits:
+            return shape.format(what="the chosen component", text=none)
+        by_component: dict[int, list[str]] = {}
+        for visit in visits:
+            by_component.setdefault(visit.component, []).append(text(visit))
+        groups: dict[str, list[str]] = {}
+        for component, texts in by_component.items():
+            groups.setdefault(joined(texts), []).append(self.component(component))
+        return joined((shape.format(what=joined(whom, "and"), text=one)
+                       for one, whom in groups.items()), "and")  # fmt: skip
 
     def image_text(self, visit: Visit) -> str:
         """Digest and size that a component is to have."""
@@ -480,24 +493,24 @@ class Phrases:
             item = visit.get(parameter)
             return "one that is not set" if item is None else self.id_text(item)
 
-        return (f"check that the {what} of {self.target(visits)} is "
-                f"{self.ways(visits, one, 'the one set')}")  # fmt: skip
+        pairs = self.paired(visits, one, "the one set", "of {what} is {text}")
+        return f"check that the {what} {pairs}"
 
     def _slot(self, command: Command, visits: Sequence[Visit]) -> str:
         def one(visit: Visit) -> str:
             item = visit.get(names.P_SLOT)
             return "one that is not set" if item is None else diagnostic(item)
 
-        return (f"check that the slot of {self.target(visits)} is "
-                f"{self.ways(visits, one, 'the one set')}")  # fmt: skip
+        pairs = self.paired(visits, one, "the one set", "of {what} is {text}")
+        return f"check that the slot {pairs}"
 
     def _match(self, command: Command, visits: Sequence[Visit]) -> str:
-        return (f"check that {self.target(visits)} has "
-                f"{self.ways(visits, self.image_text, 'the digest set')}")  # fmt: skip
+        pairs = self.paired(visits, self.image_text, "the digest set", "in {what} is {text}")
+        return f"check that the image {pairs}"
 
     def _content(self, command: Command, visits: Sequence[Visit]) -> str:
-        return (f"check that {self.target(visits)} holds "
-                f"{self.ways(visits, self._literal, 'the content set')}")  # fmt: skip
+        pairs = self.paired(visits, self._literal, "the content set", "in {what} is {text}")
+        return f"check that the content {pairs}"
 
     def _literal(self, visit: Visit) -> str:
         item = visit.get(names.P_CONTENT)
@@ -530,25 +543,25 @@ class Phrases:
         return f"give {self.target(visits)}{weak} {count(command.argument.value, 'parameter')}"
 
     def _write(self, command: Command, visits: Sequence[Visit]) -> str:
-        return (f"write {self.ways(visits, self._literal, 'the content set')} to "
-                f"{self.target(visits)}{self.cipher_text(visits)}")  # fmt: skip
+        pairs = self.paired(visits, self._literal, "the content set", "{text} to {what}")
+        return f"write {pairs}{self.cipher_text(visits)}"
 
     def _fetch(self, command: Command, visits: Sequence[Visit]) -> str:
         def one(visit: Visit) -> str:
             return self.payload_text(visit.get(names.P_URI), visit.get(names.P_SIZE))
 
-        return f"fetch {self.target(visits)} from {self.ways(visits, one, 'the URI set')}"
+        return f"fetch {self.paired(visits, one, 'the URI set', '{what} from {text}')}"
 
     def _copy(self, command: Command, visits: Sequence[Visit]) -> str:
-        sources = self.ways(visits, self._source, "the source set")
-        return f"copy {sources} to {self.target(visits)}{self.cipher_text(visits)}"
+        pairs = self.paired(visits, self._source, "the source set", "{text} to {what}")
+        return f"copy {pairs}{self.cipher_text(visits)}"
 
     def _source(self, visit: Visit) -> str:
         return "a source that is not set" if visit.source is None else self.component(visit.source)
 
     def _swap(self, command: Command, visits: Sequence[Visit]) -> str:
-        return (f"exchange {self.target(visits)} with "
-                f"{self.ways(visits, self._source, 'the source set')}")  # fmt: skip
+        pairs = self.paired(visits, self._source, "the source set", "{what} with {text}")
+        return f"exchange {pairs}"
 
     def _invoke(self, command: Command, visits: Sequence[Visit]) -> str:
         infos = [v.get(names.P_ARGS) for v in visits]

@@ -183,14 +183,14 @@ class Words(Phrases):
         first, *rest = wrapper.children
         alg, digest = envelope.signed_digest
         right: bool | None = None
-        says = "cannot be checked here"
+        says = "not checked"
         if alg == names.SHA256:
             right = envelope.is_digest_right
-            says = "is that of the manifest" if right else "is NOT that of the manifest"
+            says = "right" if right else "WRONG: of another manifest"
         node.children.append(
             Node(first.start, first.end, "digest",
-                 f"digest of the manifest, which is what is signed: {algorithm(alg)} "
-                 f"{digest.hex()}: {says}", "digest", "signature", right))  # fmt: skip
+                 f"digest of the manifest, which is signed: {algorithm(alg)} "
+                 f"{digest.hex()} [{says}]", "digest", "signature", right))  # fmt: skip
         for n, (outer, block) in enumerate(zip(rest, blocks), 1):
             node.children.append(self._block(n, outer, block))
         return node
