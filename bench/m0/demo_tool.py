@@ -24,7 +24,7 @@ from device_envelope import Update
 from device_link import PACKAGE, Cut, LinkError
 
 PROFILE = "device.toml"
-SILENCE = "1"  # seconds without an answer after which push asks again
+SILENCE = "2"  # seconds without an answer after which push asks again
 
 
 class Tool:
