@@ -332,6 +332,11 @@ def test_nothing_to_do() -> None:
     assert "does nothing" in made(HEAD + '[[component]]\nid = "app"').description.warnings[0]
 
 
+def test_payload_that_nothing_fetches() -> None:
+    text = HEAD + 'install = [{ override = { uri = "#x" } }, "fetch"]\n' + APP
+    assert made(text).description.warnings == ["nothing fetches the payload #a"]
+
+
 def test_keys_of_payloads_in_order_of_fetch() -> None:
     """A device that gets the envelope as a stream needs one pass."""
     text = HEAD + "".join(f'[[component]]\nid = "{n}"\nfile = "c.bin"\n' for n in range(30))
@@ -553,6 +558,16 @@ def test_command(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sequence"] == 8 and found["components"][0]["id"] == [b"app".hex()]
     assert found["payloads"] == {"#a": 300} and found["severable"] == ["text"]
     assert Envelope((update.parent / "x.suit").read_bytes()).sequence == 8
+
+
+def test_nothing_for_a_terminal(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A description may come from a stranger: its texts cannot move the cursor."""
+    update.write_text(HEAD + APP + 'name = "x\\u001b[2J\\u202e"\nuri = "#\\u001b]0;"\n'
+                      + OTHER + '[payloads]\n"#\\u0007[red]" = "app.bin"\n')  # fmt: skip
+    run("create", update)
+    printed, notes = capsys.readouterr()
+    assert "(x\\x1b[2J\\u202e)" in printed and "from #\\x1b]0; in" in printed
+    assert notes == "warning: nothing fetches the payload #\\x07[red]\n"
 
 
 @pytest.mark.parametrize("number, what", [

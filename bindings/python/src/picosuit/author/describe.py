@@ -152,8 +152,8 @@ def _read(top: Table, sequence: int | None, read: Callable[[Path], bytes]) -> De
     number = top.int_at("sequence", 0, U64_MAX)
     number = sequence if sequence is not None else top.need("sequence", number)
     if number >= U64_MAX:
-        raise top.fail("sequence", f"{number} is the highest sequence number there is: no update "
-                       "could ever follow")  # fmt: skip
+        raise top.fail("sequence", f"{number} is not below 2^64 - 1: no update could ever "
+                       "follow")  # fmt: skip
     vendor = script.vendor_of(top)
     scope = Scope(read, vendor=vendor)
     _reporting(top.table_at("reporting"), scope)
@@ -690,9 +690,21 @@ def _sections(d: Description) -> Iterator[tuple[str, list[Any]]]:
             yield name, list(section)
 
 
+def _warn(d: Description, sections: dict[str, list[Any]]) -> None:
+    if not sections.keys() - {"shared"}:
+        d.warnings.append("no component has a payload: the update does nothing")
+    fetched = {argument.get(names.P_URI) for section in sections.values()
+               for label, argument in script.walk(section)
+               if label in (names.SET, names.OVERRIDE)}  # fmt: skip
+    for key in d.payloads:
+        if key not in fetched:
+            d.warnings.append(f"nothing fetches the payload {key}")
+
+
 def assemble(d: Description) -> Created:
     """Manifest and envelope."""
     sections = dict(_sections(d))
+    _warn(d, sections)
     common: dict[int, Any] = {2: [list(component.id) for component in d.components]}
     if "shared" in sections:
         common[4] = Wrap(sections.pop("shared"))
@@ -700,8 +712,6 @@ def assemble(d: Description) -> Created:
     if d.reference_uri is not None:
         manifest[4] = d.reference_uri
     members = {name: cbor.encode(section) for name, section in sections.items()}
-    if not members:
-        d.warnings.append("no component has a payload: the update does nothing")
     if d.text:
         members["text"] = cbor.encode(d.text)
     severable = d.severable

@@ -10,10 +10,12 @@ from rich.text import Text
 from ..author import describe, ids
 from ..author.describe import Created, Description
 from ..author.envelope import Envelope
+from ..author.phrases import safe
 from ..author.problem import Problem
 from .output import Output, read_file, write_files
 
 STEP = 1000  # how far a sequence number may jump
+LINE_MAX = 1000  # characters of a line of the summary
 
 
 @click.command("create")
@@ -44,7 +46,7 @@ def command(
         raise Problem("the output would replace the description", file=description, hint="-o FILE")
     write_files({target: made.envelope})
     for warning in made.description.warnings:
-        out.note(f"warning: {warning}")
+        out.note(Text(safe(f"warning: {warning}", LINE_MAX)))
     if target != "-":
         out.emit(summary(made, target), Text(words(made, target)))
 
@@ -110,12 +112,12 @@ def words(made: Created, target: str) -> str:
     if severable:
         lines.append(f"  severable {', '.join(severable)}")
     lines.append(f"  manifest  {len(made.manifest)} bytes, SHA-256 {made.digest.hex()}")
-    return "\n".join(lines)
+    return "\n".join(safe(line, LINE_MAX) for line in lines)
 
 
 def _who(d: Description) -> str:
     if d.vendor is None:
-        return "any device"
+        return "any device" if "any-device" in d.table.data else "whom the shared sequence names"
     vendor = str(d.vendor_name or ids.uuid_text(d.vendor))
     classes = d.class_names + [ids.uuid_text(value) for value in d.classes[len(d.class_names):]]
     who = f"{vendor}, class {' or '.join(classes)}" if classes else vendor

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from ..author import sever
 from ..author.envelope import Envelope
+from ..author.phrases import safe
 from ..author.problem import Problem
 from .output import Output, read_file, write_files
 
@@ -43,7 +44,10 @@ def command(
     if adds:
         if wanted or keys or everything or extract:
             raise click.UsageError("--add takes nothing out: two steps, please")
-        data = sever.restore(e, dict(map(_added, adds)))
+        try:
+            data = sever.restore(e, dict(map(_added, adds)))
+        except Problem as problem:
+            raise problem.within(envelope) from None
         write_files({output: data})
         _emit(out, output, len(e.data), data, [add.partition("=")[0] for add in adds], "put back")
         return
@@ -59,10 +63,11 @@ def command(
     _emit(out, output, len(e.data), done.envelope, [*wanted, *keys], "taken out")
     for name in wanted:
         if name != "text":
-            out.note(f"note: without {name} no device can install this, unless it gets it back")
+            out.note(Text(f"note: without {name} no device can install this, unless it gets it "
+                          "back"))
     for key in keys:
         if key.startswith("#"):
-            out.note(f"note: {key} is nowhere else: nothing can be fetched from there now")
+            out.note(Text(f"note: {safe(key)} is nowhere else: nothing can be fetched from it now"))
 
 
 def _added(argument: str) -> tuple[str, bytes]:
@@ -89,5 +94,6 @@ def _emit(
         out.emit(
             {"file": output, verb.replace(" ", "_"): what, "bytes": len(data),
              "bytes_before": before},
-            Text(f"{output}: {', '.join(what)} {verb}, {before:,} -> {len(data):,} bytes"),
+            Text(f"{output}: {', '.join(map(safe, what))} {verb}, {before:,} -> {len(data):,} "
+                 "bytes"),
         )  # fmt: skip
