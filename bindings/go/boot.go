@@ -7,16 +7,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"runtime"
 
 	"picosuit.example/go/internal/raw"
 )
 
 // Flash is a flash in memory with the rules of NOR: a unit is programmed once between two erases of
-// its page. What breaks a rule fails and is counted.
+// its page. What breaks a rule fails and is counted. After Close a Boot over it is refused, too.
 type Flash struct {
-	guard
-	handle uintptr
+	*handle
 	length uint32
 }
 
@@ -88,42 +86,12 @@ type FlashCounts struct {
 // NewFlash makes a flash of length bytes, all erased: pages of at least 128 bytes, units of 1, 2, 4
 // or 8, erased bytes 0x00 or 0xff. Errors: ErrArg.
 func NewFlash(length, page, unit uint32, erased byte) (*Flash, error) {
-	f := &Flash{length: length, handle: raw.Bind_flash_new(length, page, unit, uint32(erased))}
-	if f.handle == 0 {
+	at := raw.Bind_flash_new(length, page, unit, uint32(erased))
+	if at == 0 {
 		return nil, refusal(ErrArg, fmt.Sprintf(
 			"no flash of %d bytes in pages of %d and units of %d", length, page, unit))
 	}
-	runtime.SetFinalizer(f, (*Flash).free)
-	return f, nil
-}
-
-func (f *Flash) free() {
-	if f.handle != 0 {
-		raw.Bind_flash_free(f.handle)
-		f.handle = 0
-		runtime.SetFinalizer(f, nil)
-	}
-}
-
-func (f *Flash) enter() error {
-	if err := f.guard.enter(); err != nil {
-		return err
-	}
-	if f.handle == 0 {
-		f.leave()
-		return refusal(ErrState, "the Flash was closed")
-	}
-	return nil
-}
-
-// Close gives the memory back, or leaves that to the last Boot over it.
-func (f *Flash) Close() error {
-	if err := f.guard.enter(); err != nil {
-		return err
-	}
-	defer f.leave()
-	f.free()
-	return nil
+	return &Flash{newHandle(at, "Flash", raw.Bind_flash_free), length}, nil
 }
 
 // operate does something with bytes at an offset, which is refused outside the flash.
@@ -137,7 +105,7 @@ func (f *Flash) operate(b []byte, off int64, what string,
 		return 0, refusal(ErrArg, fmt.Sprintf("%s of %d bytes at %d: outside the flash", what,
 			len(b), off))
 	}
-	if st := call(f.handle, uint32(off), ptr(b), size(b)); st != 0 {
+	if st := call(f.at, uint32(off), ptr(b), size(b)); st != 0 {
 		return 0, &Error{Code: ErrPlatform, Platform: st, Component: NoComponent,
 			what: fmt.Sprintf("%s of %d bytes at %d failed", what, len(b), off)}
 	}
@@ -182,7 +150,7 @@ func (f *Flash) Cut(n uint32) error {
 		return err
 	}
 	defer f.leave()
-	raw.Bind_flash_cut(f.handle, n)
+	raw.Bind_flash_cut(f.at, n)
 	return nil
 }
 
@@ -192,7 +160,7 @@ func (f *Flash) Power() error {
 		return err
 	}
 	defer f.leave()
-	raw.Bind_flash_power(f.handle)
+	raw.Bind_flash_power(f.at)
 	return nil
 }
 
@@ -203,7 +171,7 @@ func (f *Flash) Counts() (FlashCounts, error) {
 	}
 	defer f.leave()
 	b := make([]byte, raw.BIND_FLASH_LEN)
-	raw.Bind_flash_counts(f.handle, ptr(b), size(b))
+	raw.Bind_flash_counts(f.at, ptr(b), size(b))
 	return FlashCounts{word(b, 0), word(b, 1), word(b, 2), word(b, 3), word(b, 4),
 		word(b, 5) != 0}, nil
 }
@@ -214,9 +182,8 @@ func (f *Flash) Counts() (FlashCounts, error) {
 // The Device of the Processor answers from it: Key, Sequence, Slot, Stored, Prepare may be called
 // from inside its methods.
 type Boot struct {
-	guard
-	flash  *Flash
-	handle uintptr
+	*handle
+	flash *Flash
 }
 
 // NewBoot makes a boot state; Init comes next. Errors: ErrArg for areas that are not whole pages
@@ -226,61 +193,32 @@ func NewBoot(flash *Flash, g Geometry) (*Boot, error) {
 		return nil, err
 	}
 	defer flash.leave()
-	b := &Boot{flash: flash, handle: raw.Bind_boot_new(flash.handle, g.Slot[0], g.Slot[1],
-		g.SlotSize, g.ManifestSize, g.Journal, g.JournalPages, g.Keys, g.Tries, g.Floor)}
-	if b.handle == 0 {
+	at := raw.Bind_boot_new(flash.at, g.Slot[0], g.Slot[1], g.SlotSize, g.ManifestSize, g.Journal,
+		g.JournalPages, g.Keys, g.Tries, g.Floor)
+	if at == 0 {
 		return nil, refusal(ErrArg, "areas of the boot state that are not whole pages of the flash")
 	}
-	runtime.SetFinalizer(b, (*Boot).free)
-	st := raw.Bind_boot_factory(b.handle, ptr(g.Factory), size(g.Factory))
+	b := &Boot{newHandle(at, "Boot", raw.Bind_boot_free), flash}
+	st := raw.Bind_boot_factory(b.at, ptr(g.Factory), size(g.Factory))
 	if st == 0 {
-		st = raw.Bind_boot_component(b.handle, ptr(g.Component), size(g.Component))
+		st = raw.Bind_boot_component(b.at, ptr(g.Component), size(g.Component))
 	}
 	if st != 0 {
-		b.free()
+		b.release()
 		return nil, refusal(Code(st), "key set or component identifier")
 	}
 	return b, nil
 }
 
-func (b *Boot) free() {
-	if b.handle != 0 {
-		raw.Bind_boot_free(b.handle)
-		b.handle = 0
-		runtime.SetFinalizer(b, nil)
-	}
-}
-
-// enter takes the Boot and its Flash, which C reads and writes.
-func (b *Boot) enter() error {
-	if err := (guards{&b.guard, &b.flash.guard}).enter(); err != nil {
-		return err
-	}
-	if b.handle == 0 {
-		b.leave()
-		return refusal(ErrState, "the Boot was closed")
-	}
-	return nil
-}
-
-func (b *Boot) leave() { guards{&b.guard, &b.flash.guard}.leave() }
-
-// Close gives the memory back. Later calls are refused, but Close may be repeated.
-func (b *Boot) Close() error {
-	if err := b.guard.enter(); err != nil {
-		return err
-	}
-	defer b.guard.leave()
-	b.free()
-	return nil
-}
+// both are the Boot and its Flash, which C reads and writes.
+func (b *Boot) both() handles { return handles{b.handle, b.flash.handle} }
 
 // status makes a call that has no processor.
 func (b *Boot) status(call func() int32) error {
-	if err := b.enter(); err != nil {
+	if err := b.both().enter(); err != nil {
 		return err
 	}
-	defer b.leave()
+	defer b.both().leave()
 	if st := call(); st < 0 {
 		return refusal(Code(st), "")
 	}
@@ -293,20 +231,18 @@ func (b *Boot) with(p *Processor, call func(b, p uintptr) int32) (Status, error)
 		return 0, err
 	}
 	defer p.leave()
-	if err := b.enter(); err != nil {
+	if err := b.both().enter(); err != nil {
 		return 0, err
 	}
-	p.lent = guards{&b.guard, &b.flash.guard}
+	p.lent = b.both()
 	defer func() { p.lent.leave(); p.lent = nil }()
-	st := call(b.handle, p.handle)
-	status, err := p.settle(st)
-	return status, err
+	return p.settle(call(b.at, p.at))
 }
 
 // Init reads the journal: first, and after each reset. running is the slot that this code runs
 // from; a boot loader says NoSlot.
 func (b *Boot) Init(running int) error {
-	return b.status(func() int32 { return raw.Bind_boot_init(b.handle, uint32(running)) })
+	return b.status(func() int32 { return raw.Bind_boot_init(b.at, uint32(running)) })
 }
 
 // Select finds the slot to start now, and checks it; p was just reset. Returns OK: start what is at
@@ -347,7 +283,7 @@ func (b *Boot) Update(ctx context.Context, p *Processor, envelope io.Reader, sou
 // the area's first payload byte.
 func (b *Boot) Prepare(area Area) (off uint32, err error) {
 	err = b.status(func() int32 {
-		st := raw.Bind_boot_prepare(b.handle, uint32(area))
+		st := raw.Bind_boot_prepare(b.at, uint32(area))
 		if st < 0 {
 			return int32(st)
 		}
@@ -359,7 +295,7 @@ func (b *Boot) Prepare(area Area) (off uint32, err error) {
 
 // Confirm says that the running image is good: the only writer of floor and key epoch.
 func (b *Boot) Confirm() error {
-	return b.status(func() int32 { return raw.Bind_boot_confirm(b.handle) })
+	return b.status(func() int32 { return raw.Bind_boot_confirm(b.at) })
 }
 
 // Key is for a KeySource: keys of the set that verifies now, for PurposeVerify.
@@ -369,16 +305,16 @@ func (b *Boot) Key(purpose Purpose, n int, kid []byte) (*Key, error) {
 		given = 1
 	}
 	return b.oneKey(func(buf *byte, cap uintptr) int32 {
-		return raw.Bind_boot_key(b.handle, int32(purpose), uint32(n), given, ptr(kid), size(kid),
+		return raw.Bind_boot_key(b.at, int32(purpose), uint32(n), given, ptr(kid), size(kid),
 			buf, cap)
 	})
 }
 
 func (b *Boot) oneKey(call func(*byte, uintptr) int32) (*Key, error) {
-	if err := b.enter(); err != nil {
+	if err := b.both().enter(); err != nil {
 		return nil, err
 	}
-	defer b.leave()
+	defer b.both().leave()
 	data, st := fill(128, call)
 	return unpackKey(data, st)
 }
@@ -406,11 +342,11 @@ func (b *Boot) Sequence() (floor uint64, digest [32]byte, ok bool, err error) {
 
 // get is fill for a Boot.
 func (b *Boot) get(cap int, call func(uintptr, *byte, uintptr) int32) ([]byte, error) {
-	if err := b.enter(); err != nil {
+	if err := b.both().enter(); err != nil {
 		return nil, err
 	}
-	defer b.leave()
-	data, st := fill(cap, func(buf *byte, cap uintptr) int32 { return call(b.handle, buf, cap) })
+	defer b.both().leave()
+	data, st := fill(cap, func(buf *byte, cap uintptr) int32 { return call(b.at, buf, cap) })
 	if st < 0 {
 		return nil, refusal(Code(st), "")
 	}
@@ -420,7 +356,7 @@ func (b *Boot) get(cap int, call func(uintptr, *byte, uintptr) int32) ([]byte, e
 // Slot is for Slots and Storage: the slot that the image component stands for now.
 func (b *Boot) Slot() (uint32, error) {
 	slot := uint32(0)
-	err := b.status(func() int32 { slot = raw.Bind_boot_slot(b.handle); return 0 })
+	err := b.status(func() int32 { slot = raw.Bind_boot_slot(b.at); return 0 })
 	return slot, err
 }
 

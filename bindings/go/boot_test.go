@@ -308,6 +308,51 @@ func TestBootPower(t *testing.T) {
 	}
 }
 
+// While a device is asked by a boot call, it may use the boot state; nobody else's call gets lost.
+func TestBootInsideTheDevice(t *testing.T) {
+	m := newMachine(t)
+	m.start()
+	m.install("v1", 0)
+	m.reset()
+	inside := 0
+	p, err := picosuit.NewProcessor(&peeping{m.dev, func() {
+		inside++
+		if _, err := m.boot.Record(); err != nil {
+			t.Errorf("the boot state, inside: %v", err)
+		}
+		if err := m.p.Close(); err != nil {
+			t.Errorf("another processor, inside: %v", err)
+		}
+	}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := m.boot.Init(picosuit.NoSlot); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := m.boot.Select(p); st != picosuit.OK || err != nil || inside == 0 {
+		t.Errorf("%v, %v, asked %d times", st, err, inside)
+	}
+	if err := m.flash.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.boot.Record(); !errors.Is(err, picosuit.ErrState) {
+		t.Errorf("over a closed flash: %v", err)
+	}
+}
+
+// peeping does something whenever it is asked for the slot's size.
+type peeping struct {
+	*slots
+	inside func()
+}
+
+func (p *peeping) Size(component uint8) (uint32, uint32, error) {
+	p.inside()
+	return p.slots.Size(component)
+}
+
 func TestBootRefuses(t *testing.T) {
 	if _, err := picosuit.NewFlash(1000, 256, 4, 0xff); !errors.Is(err, picosuit.ErrArg) {
 		t.Errorf("a flash that ends inside a page: %v", err)

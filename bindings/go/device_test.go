@@ -87,6 +87,8 @@ type board struct {
 	digest   [32]byte // of the floor
 	keys     []picosuit.Key
 
+	procedure picosuit.Procedure // under way; 0: not known
+
 	armed  bool     // Begin of the processor has answered: effects are allowed
 	want   [32]byte // digest that Writer.Begin must be given
 	open   int      // handle, -1: none
@@ -232,6 +234,7 @@ func (b *board) Sequence() (uint64, [32]byte, bool, error) {
 }
 
 func (b *board) Slot(component uint8, procedure picosuit.Procedure) (uint32, error) {
+	b.rule(b.procedure == 0 || b.procedure == procedure, "slot for procedure %d", procedure)
 	return b.slot, b.enter("slot %d %d", component, procedure)
 }
 
@@ -345,7 +348,8 @@ func (b *board) Invoke(component uint8, args []byte) error {
 	}
 	b.rule(b.armed && b.open < 0, "invoke out of order")
 	b.invoked = int(component)
-	b.args = append([]byte(nil), args...)
+	b.args = append([]byte(nil), args...) // nil if it is
+	b.rule(args == nil || len(args) > 0, "arguments of no bytes")
 	return nil
 }
 

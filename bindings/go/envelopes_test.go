@@ -36,7 +36,6 @@ type feeder struct {
 	envelope []byte
 	at       int
 	piece    int
-	missed   int // 1 + components closed when the envelope was sent again
 	stage    string
 }
 
@@ -101,7 +100,7 @@ func (f *feeder) beginAndRun(procedure picosuit.Procedure) int {
 			return st
 		}
 	}
-	f.stage = "begin"
+	f.stage, f.b.procedure = "begin", procedure
 	st := f.until(func() (picosuit.Status, error) { return f.p.Begin(procedure) })
 	if st != int(picosuit.OK) {
 		return st
@@ -132,8 +131,7 @@ func (f *feeder) fetch() int {
 		return f.feed()
 	}
 	data, ok := served(f.t, f.r, want.URI)
-	if !ok && want.Passed != 0 && f.piece != inOpen && f.missed != f.b.ends+1 {
-		f.missed = f.b.ends + 1
+	if !ok && want.Passed != 0 && f.piece != inOpen {
 		if err := f.p.Rewind(); err != nil {
 			f.t.Fatal(err)
 		}

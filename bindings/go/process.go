@@ -41,7 +41,6 @@ type flow struct {
 	buf      [4096]byte
 	rest     []byte // of buf, not yet taken
 	ended    bool   // the envelope was read to its end
-	searched string // what the envelope was sent again for
 }
 
 func (f *flow) run() error {
@@ -154,11 +153,10 @@ func (f *flow) open(want Request) (io.ReadCloser, error) {
 	return f.source(want.URI, want.Offset)
 }
 
-// rewind sends the envelope again, once for a payload, if that can help.
+// rewind sends the envelope again, if that can help; after that the core says no more that it can.
 func (f *flow) rewind(want Request) (bool, Status, error) {
 	seeker, ok := f.envelope.(io.Seeker)
-	key := fmt.Sprintf("%d %s", want.Component, want.URI)
-	if !ok || want.Passed == 0 || f.searched == key {
+	if !ok || want.Passed == 0 {
 		return false, 0, nil
 	}
 	if _, err := seeker.Seek(0, io.SeekStart); err != nil {
@@ -167,7 +165,7 @@ func (f *flow) rewind(want Request) (bool, Status, error) {
 	if err := f.p.Rewind(); err != nil {
 		return true, 0, err
 	}
-	f.searched, f.rest, f.ended = key, nil, false
+	f.rest, f.ended = nil, false
 	return true, More, nil
 }
 

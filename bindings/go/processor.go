@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync/atomic"
 
 	"picosuit.example/go/internal/raw"
 )
@@ -21,50 +19,17 @@ import (
 //
 // The first error sticks: every later call returns it until Reset.
 type Processor struct {
-	guard
-	handle   uintptr
+	*handle
 	device   Device
-	question []byte // the question being answered
-	block    []byte // for Storage.Read
-	cause    error  // first error of the device since Reset
-	lent     guards // Boot and Flash that the call under way works on
+	question []byte  // the question being answered
+	block    []byte  // for Storage.Read
+	cause    error   // first error of the device since Reset
+	lent     handles // Boot and Flash that the call under way works on
 }
 
 // Options of NewProcessor; nil or zero fields mean what is said there.
 type Options struct {
 	Work int // bytes of the work buffer, as a device has; 0: WorkSize
-}
-
-// guard refuses use by two goroutines at once, and from inside a method of the Device.
-type guard struct{ busy atomic.Int32 }
-
-type guards []*guard
-
-var errMemory = errors.New("picosuit: out of memory")
-
-func (g *guard) enter() error {
-	if !g.busy.CompareAndSwap(0, 1) {
-		return refusal(ErrState, "in use by another goroutine, or from inside its Device")
-	}
-	return nil
-}
-
-func (g *guard) leave() { g.busy.Store(0) }
-
-func (all guards) enter() error {
-	for i, g := range all {
-		if err := g.enter(); err != nil {
-			all[:i].leave()
-			return err
-		}
-	}
-	return nil
-}
-
-func (all guards) leave() {
-	for _, g := range all {
-		g.leave()
-	}
 }
 
 // ptr is the first byte of a slice, nil of an empty one: what C is given.
@@ -90,20 +55,20 @@ func NewProcessor(device Device, keys []Key, options *Options) (*Processor, erro
 	if work < 0 || work > 1<<24 {
 		return nil, refusal(ErrArg, fmt.Sprintf("a work buffer of %d bytes", work))
 	}
-	p := &Processor{device: device, question: make([]byte, 512), block: make([]byte, 64)}
-	p.handle = raw.Bind_processor_new(uint32(work), mask(device))
-	if p.handle == 0 {
+	at := raw.Bind_processor_new(uint32(work), mask(device))
+	if at == 0 {
 		return nil, errMemory
 	}
-	runtime.SetFinalizer(p, (*Processor).free)
+	p := &Processor{handle: newHandle(at, "Processor", raw.Bind_processor_free), device: device,
+		question: make([]byte, 512), block: make([]byte, 64)}
 	for i, k := range keys {
 		if err := p.add(k); err != nil {
-			p.free()
+			p.release()
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
 	}
 	if _, err := p.Reset(); err != nil {
-		p.free()
+		p.release()
 		return nil, err
 	}
 	return p, nil
@@ -140,45 +105,14 @@ func mask(device Device) uint32 {
 }
 
 func (p *Processor) add(k Key) error {
-	st := raw.Bind_key(p.handle, int32(k.Alg), uint32(k.Rights), uint32(k.ID), ptr(k.Key),
+	st := raw.Bind_key(p.at, int32(k.Alg), uint32(k.Rights), uint32(k.ID), ptr(k.Key),
 		size(k.Key))
 	if st >= 0 && k.KID != nil {
-		st = raw.Bind_key_kid(p.handle, ptr(k.KID), size(k.KID))
+		st = raw.Bind_key_kid(p.at, ptr(k.KID), size(k.KID))
 	}
 	if st < 0 {
 		return p.failure(st)
 	}
-	return nil
-}
-
-func (p *Processor) free() {
-	if p.handle != 0 {
-		raw.Bind_processor_free(p.handle)
-		p.handle = 0
-		runtime.SetFinalizer(p, nil)
-	}
-}
-
-// enter begins a call: the Processor is nobody else's, and was not closed.
-func (p *Processor) enter() error {
-	if err := p.guard.enter(); err != nil {
-		return err
-	}
-	if p.handle == 0 {
-		p.leave()
-		return refusal(ErrState, "the Processor was closed")
-	}
-	return nil
-}
-
-// Close gives the memory back. A component that is open stays as a power cut would leave it. Later
-// calls are refused, but Close may be repeated.
-func (p *Processor) Close() error {
-	if err := p.guard.enter(); err != nil {
-		return err
-	}
-	defer p.leave()
-	p.free()
 	return nil
 }
 
@@ -198,8 +132,8 @@ func (p *Processor) give(data []byte, call func(uintptr, *byte, uintptr) int32) 
 		return 0, 0, err
 	}
 	defer p.leave()
-	st, err := p.settle(call(p.handle, ptr(data), size(data)))
-	return st, int(raw.Bind_used(p.handle)), err
+	st, err := p.settle(call(p.at, ptr(data), size(data)))
+	return st, int(raw.Bind_used(p.at)), err
 }
 
 // Reset starts over, with the same device and keys: the only way out of an error. A component that
@@ -207,7 +141,7 @@ func (p *Processor) give(data []byte, call func(uintptr, *byte, uintptr) int32) 
 func (p *Processor) Reset() (Status, error) {
 	return p.do(func() int32 {
 		p.cause = nil
-		return raw.Bind_reset(p.handle)
+		return raw.Bind_reset(p.at)
 	})
 }
 
@@ -219,25 +153,25 @@ func (p *Processor) Feed(data []byte) (Status, int, error) { return p.give(data,
 // FeedEnd says that no more bytes will come. Returns what Feed returned last if the envelope is
 // complete; ErrTruncated at the number of bytes received.
 func (p *Processor) FeedEnd() (Status, error) {
-	return p.do(func() int32 { return raw.Bind_feed_end(p.handle) })
+	return p.do(func() int32 { return raw.Bind_feed_end(p.at) })
 }
 
 // Open does the same for a whole envelope, which is copied first: nobody can change it between
 // check and use. Payloads in it are found in any order. Returns Ready, Again.
 func (p *Processor) Open(envelope []byte) (Status, error) {
-	return p.do(func() int32 { return raw.Bind_open(p.handle, ptr(envelope), size(envelope)) })
+	return p.do(func() int32 { return raw.Bind_open(p.at, ptr(envelope), size(envelope)) })
 }
 
 // Begin chooses a procedure: rights, all sequences, components and the sequence number are checked,
 // nothing is touched. After OK another one may follow. Returns OK, Again.
 func (p *Processor) Begin(procedure Procedure) (Status, error) {
-	return p.do(func() int32 { return raw.Bind_begin(p.handle, int32(procedure)) })
+	return p.do(func() int32 { return raw.Bind_begin(p.at, int32(procedure)) })
 }
 
 // Run executes until done, until payload bytes are wanted, or until the device was not ready.
 // Returns OK (done), Fetch, Again.
 func (p *Processor) Run() (Status, error) {
-	return p.do(func() int32 { return raw.Bind_run(p.handle) })
+	return p.do(func() int32 { return raw.Bind_run(p.at) })
 }
 
 // Payload takes the next payload bytes (Request.Where = AtURI), in any split, and says how many:
@@ -253,20 +187,20 @@ func (p *Processor) PayloadEnd(good bool) (Status, error) {
 	if good {
 		flag = 1
 	}
-	return p.do(func() int32 { return raw.Bind_payload_end(p.handle, flag) })
+	return p.do(func() int32 { return raw.Bind_payload_end(p.at, flag) })
 }
 
 // Rewind says that the envelope will be fed again from its first byte, where only payloads are
 // looked for. Allowed while Fetch is pending.
 func (p *Processor) Rewind() error {
-	_, err := p.do(func() int32 { return raw.Bind_rewind(p.handle) })
+	_, err := p.do(func() int32 { return raw.Bind_rewind(p.at) })
 	return err
 }
 
 // settle answers questions until the call has a status that is not about one.
 func (p *Processor) settle(st int32) (Status, error) {
 	for st == int32(Again) {
-		n := raw.Bind_question(p.handle, ptr(p.question), size(p.question))
+		n := raw.Bind_question(p.at, ptr(p.question), size(p.question))
 		if int(n) > len(p.question) {
 			p.question = make([]byte, n)
 			continue
@@ -289,19 +223,21 @@ func (p *Processor) settle(st int32) (Status, error) {
 // ask has the device answer a question, and repeats the call with the answer. The Boot and the
 // Flash that the call works on are free meanwhile: a device answers from them.
 func (p *Processor) ask(question []byte) (int32, error) {
-	p.lent.leave()
+	lent := p.lent
+	p.lent = nil // if the device panics, they are not ours
+	lent.leave()
 	r, err := p.dispatch(question)
-	if again := p.lent.enter(); again != nil {
-		p.lent = nil // somebody else has them; the call can be repeated
-		return 0, again
+	if taken := lent.enter(); taken != nil {
+		return 0, taken // by somebody else; the call can be repeated
 	}
+	p.lent = lent
 	if err != nil && !errors.Is(err, ErrAgain) && p.cause == nil {
 		p.cause = err
 	}
 	if err != nil {
 		r = reply{st: answer(err)}
 	}
-	st := raw.Bind_reply(p.handle, r.st, r.a, r.b, r.c, ptr(r.data), size(r.data))
+	st := raw.Bind_reply(p.at, r.st, r.a, r.b, r.c, ptr(r.data), size(r.data))
 	if int(st) == raw.BIND_UNFIT {
 		return 0, refusal(ErrArg, fmt.Sprintf("a Key of %d bytes from the Device", len(r.data)))
 	}
@@ -412,7 +348,7 @@ func (p *Processor) log() {
 		return
 	}
 	b := make([]byte, raw.BIND_RECORD_LEN)
-	for raw.Bind_record(p.handle, ptr(b), size(b)) > 0 {
+	for raw.Bind_record(p.at, ptr(b), size(b)) > 0 {
 		recorder.Record(Record{Offset: word(b, 0), Label: int32(word(b, 1)),
 			Code: Code(int32(word(b, 2))), Section: uint8(word(b, 3)),
 			Component: uint8(word(b, 4)), Policy: uint8(word(b, 5))})
@@ -434,7 +370,7 @@ func (p *Processor) failure(st int32) error {
 // last is the error that sticks; nil: none.
 func (p *Processor) last() *Error {
 	b := make([]byte, raw.BIND_ERROR_LEN)
-	if raw.Bind_error(p.handle, ptr(b), size(b)) <= 0 || word(b, 0) == 0 {
+	if raw.Bind_error(p.at, ptr(b), size(b)) <= 0 || word(b, 0) == 0 {
 		return nil
 	}
 	e := &Error{Code: Code(int32(word(b, 0))), Offset: word(b, 1), Section: uint8(word(b, 2)),
@@ -479,7 +415,7 @@ func (p *Processor) get(cap int, call func(uintptr, *byte, uintptr) int32) ([]by
 		return nil, err
 	}
 	defer p.leave()
-	b, st := fill(cap, func(buf *byte, cap uintptr) int32 { return call(p.handle, buf, cap) })
+	b, st := fill(cap, func(buf *byte, cap uintptr) int32 { return call(p.at, buf, cap) })
 	if st < 0 {
 		return nil, p.failure(st)
 	}
@@ -535,5 +471,5 @@ func (p *Processor) WorkUsed() (int, error) {
 		return 0, err
 	}
 	defer p.leave()
-	return int(raw.Bind_work_used(p.handle)), nil
+	return int(raw.Bind_work_used(p.at)), nil
 }

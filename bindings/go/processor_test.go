@@ -12,9 +12,12 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"picosuit.example/go"
 )
@@ -174,6 +177,30 @@ func TestProcessContext(t *testing.T) {
 	}
 }
 
+// never is a device that is never ready.
+type never struct{ *board }
+
+func (never) Sequence() (uint64, [32]byte, bool, error) {
+	return 0, [32]byte{}, false, picosuit.ErrAgain
+}
+
+func TestProcessWaits(t *testing.T) {
+	r := find(t, "suit/index.txt", "fetch_uri")
+	b := boardOf(t, r)
+	b.again = true
+	if err := process(t, r, b, b, bytes.NewReader(load(t, r["file"]))); err != nil || b.writes != 16 {
+		t.Errorf("%v, %d writes", err, b.writes)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	b = boardOf(t, r)
+	p := newProcessor(t, never{b})
+	err := p.Process(ctx, picosuit.Update, bytes.NewReader(load(t, r["file"])), nil)
+	if !errors.Is(err, context.DeadlineExceeded) || p.Err() != nil {
+		t.Errorf("%v, %v", err, p.Err())
+	}
+}
+
 // A caller's bytes may stand in memory with pointers; cgo must not refuse that.
 func TestBytesBesidePointers(t *testing.T) {
 	r := find(t, "suit/index.txt", "fetch_uri")
@@ -256,6 +283,38 @@ func TestConcurrentUseIsRefused(t *testing.T) {
 	}
 }
 
+// Two goroutines at one Processor: each call works or is refused, and nothing is damaged.
+func TestManyGoroutines(t *testing.T) {
+	envelope, keys := load(t, "suit/fetch_uri.suit"), deviceKeys(t)
+	p := newProcessor(t, nil)
+	var group sync.WaitGroup
+	for i := 0; i < 8; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for n := 0; n < 40; n++ {
+				if _, err := picosuit.Verify(envelope, keys); err != nil {
+					t.Errorf("a Processor of its own: %v", err)
+				}
+				if _, err := p.Reset(); err != nil && !errors.Is(err, picosuit.ErrState) {
+					t.Errorf("Reset: %v", err)
+				}
+				_, _, err := p.Feed(envelope[:1+n])
+				if err != nil && !errors.Is(err, picosuit.ErrState) && p.Err() == nil {
+					t.Errorf("Feed: %v", err)
+				}
+			}
+		}()
+	}
+	group.Wait()
+	if _, err := p.Reset(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := p.Open(envelope); st != picosuit.Ready || err != nil {
+		t.Errorf("afterwards: %v, %v", st, err)
+	}
+}
+
 func TestPanicInTheDevice(t *testing.T) {
 	r := find(t, "suit/index.txt", "fetch_uri")
 	b := boardOf(t, r)
@@ -303,11 +362,22 @@ func TestClose(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
+	var zero picosuit.Processor
+	if _, err := zero.Run(); !errors.Is(err, picosuit.ErrState) {
+		t.Errorf("a Processor that nobody made: %v", err)
+	}
+}
+
+// holding is a device that refers to the Processor which asks it.
+type holding struct {
+	*board
+	p *picosuit.Processor
 }
 
 // Without Close the memory of C comes back by the finalizer.
 func TestFinalizer(t *testing.T) {
 	resident := func() (pages int) {
+		debug.FreeOSMemory() // what Go has not given back yet
 		data, err := os.ReadFile("/proc/self/statm")
 		if err != nil {
 			t.Skip("no /proc/self/statm")
@@ -321,10 +391,12 @@ func TestFinalizer(t *testing.T) {
 	envelope := bytes.Repeat([]byte{0xd8}, 1<<20)
 	before := resident()
 	for i := 0; i < 200; i++ {
-		p, err := picosuit.NewProcessor(nil, nil, nil)
+		device := &holding{board: &board{}}
+		p, err := picosuit.NewProcessor(device, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		device.p = p
 		if _, err := p.Open(envelope); err == nil {
 			t.Fatal("accepted")
 		}
@@ -332,7 +404,6 @@ func TestFinalizer(t *testing.T) {
 			runtime.GC()
 		}
 	}
-	runtime.GC()
 	if after := resident(); after > before+120 {
 		t.Errorf("%d MiB before, %d MiB after 200 processors that were forgotten", before, after)
 	}
@@ -369,6 +440,24 @@ func TestErrorOfTheDevice(t *testing.T) {
 		}
 		if errors.Is(err, picosuit.ErrAuth) {
 			t.Errorf("%v is another code, too", err)
+		}
+	}
+}
+
+// What failed before Reset is no reason for what fails afterwards.
+func TestResetForgets(t *testing.T) {
+	r := find(t, "suit/index.txt", "fetch_uri")
+	b := boardOf(t, r)
+	b.armed, b.trusts = true, true
+	p := newProcessor(t, broken{b, errBroken})
+	for i, source := range []picosuit.Source{sourceOf(t, r), nil} {
+		if _, err := p.Reset(); err != nil {
+			t.Fatal(err)
+		}
+		err := p.Process(context.Background(), picosuit.Update,
+			bytes.NewReader(load(t, r["file"])), source)
+		if err == nil || errors.Is(err, errBroken) != (i == 0) {
+			t.Errorf("%d: %v", i, err)
 		}
 	}
 }
@@ -417,6 +506,10 @@ func resigned(t testing.TB, envelope []byte, alg byte, sig []byte) []byte {
 	return append(append(out, 0x03), manifest...)
 }
 
+// anyKey is of another algorithm, and longer than the keys of the core.
+var anyKey = &picosuit.Key{Key: bytes.Repeat([]byte("any"), 700), Alg: -9, ID: 9,
+	Rights: picosuit.RightUpdate | picosuit.RightAnyDevice}
+
 // verifying is a device that knows one more algorithm: -9, signed by the word "good".
 type verifying struct {
 	*board
@@ -429,7 +522,7 @@ func (v *verifying) Key(purpose picosuit.Purpose, n int, kid []byte) (*picosuit.
 	if purpose != picosuit.PurposeVerify || n > 0 {
 		return nil, nil
 	}
-	return &picosuit.Key{Key: []byte("any"), Alg: -9, Rights: picosuit.RightUpdate, ID: 9}, nil
+	return anyKey, nil
 }
 
 func (v *verifying) Verify(key picosuit.Key, data, sig []byte) (bool, error) {
@@ -462,8 +555,7 @@ func TestVerifier(t *testing.T) {
 		if !errors.Is(err, c.want) || err != nil && c.want == nil || (v.writes > 0) != (c.want == nil) {
 			t.Errorf("%v, expected %v, %d writes", err, c.want, v.writes)
 		}
-		want := picosuit.Key{Key: []byte("any"), Alg: -9, Rights: picosuit.RightUpdate, ID: 9}
-		if len(v.keys) != 1 || !reflect.DeepEqual(v.keys[0], want) ||
+		if len(v.keys) != 1 || !reflect.DeepEqual(&v.keys[0], anyKey) ||
 			!bytes.Contains(v.said[0], []byte("Signature1")) {
 			t.Errorf("asked about %+v, %q", v.keys, v.said)
 		}
@@ -471,6 +563,54 @@ func TestVerifier(t *testing.T) {
 			t.Errorf("%+v, %v", info, err)
 		}
 		p.Close()
+	}
+}
+
+// Fetch-arguments, and invoke-args that are not there.
+func TestArguments(t *testing.T) {
+	for _, c := range []struct {
+		parameters string // of the fetch: URI, or URI and arguments
+		want       []byte
+	}{{"\xa1\x15\x61u", nil}, {"\xa2\x15\x61u\x18\x19\x43abc", []byte("abc")}} {
+		sequence := "\x86\x0c\x00\x14" + c.parameters + "\x15\x02"
+		manifest := "\xa4\x01\x01\x02\x01\x03\x46\xa1\x02\x81\x81\x41\x00\x10" +
+			string([]byte{0x40 + byte(len(sequence))}) + sequence
+		envelope := resigned(t, append([]byte{0x03, 0x58, byte(len(manifest))}, manifest...), 0x28,
+			[]byte("good"))
+		p, err := picosuit.NewProcessor(&verifying{board: newBoard()}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Open(envelope); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Begin(picosuit.Update); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := p.Run(); st != picosuit.Fetch || err != nil {
+			t.Fatal(st, err)
+		}
+		r, err := p.Fetch()
+		if err != nil || r.URI != "u" || !reflect.DeepEqual(r.Args, c.want) ||
+			r.Size != picosuit.Unknown || r.Where != picosuit.AtURI {
+			t.Errorf("%+v, %v", r, err)
+		}
+		p.Close()
+	}
+	for name, want := range map[string]bool{"invoke_args": true, "invoke": false} {
+		r := find(t, "suit/index.txt", name)
+		b := boardOf(t, r)
+		b.armed, b.trusts = true, true
+		p := newProcessor(t, b)
+		if _, err := p.Open(load(t, r["file"])); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Begin(picosuit.Invoke); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := p.Run(); st != picosuit.OK || err != nil || (b.args != nil) != want {
+			t.Errorf("%s: %v, %v, arguments %q", name, st, err, b.args)
+		}
 	}
 }
 

@@ -12,7 +12,7 @@ func Verify(envelope []byte, keys []Key) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	defer p.free()
+	defer p.release()
 	if _, err := p.Open(envelope); err != nil {
 		return Info{}, err
 	}
