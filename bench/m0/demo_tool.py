@@ -43,10 +43,13 @@ class Tool:
     def run(self, *arguments: str, status: int = 0) -> Any:
         """One command, which must end with this status. Its output is shown; with --json first
         it is returned instead, decoded."""
-        return self.ended(subprocess.run(
+        self.board.qemu.command("stop")  # an idle device would keep a whole core busy
+        done = subprocess.run(
             self.command(arguments), cwd=self.folder, env=os.environ | {"PYTHONPATH": str(PACKAGE)},
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        ), arguments, status)  # fmt: skip
+        )  # fmt: skip
+        self.board.qemu.run()
+        return self.ended(done, arguments, status)
 
     def talk(self, *arguments: str, cuts: Sequence[Cut] = (), status: int = 0) -> Any:
         """The same for a command that speaks to the device. It runs in the directory of QEMU, two
