@@ -35,6 +35,7 @@ OUT = ROOT / (os.environ.get("O") or "build")
 sys.path[:0] = [str(PACKAGE), str(ROOT / "bench/m0")]
 
 import bench_make  # noqa: E402
+
 import picosuit  # noqa: E402
 
 TURNS, ROUNDS = 101, 10  # verifications in a turn

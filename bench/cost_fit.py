@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bindings/python/src"), str(ROOT / "bench/m0")]
 
 import bench_make as make  # noqa: E402
+
 from picosuit import Procedure  # noqa: E402
-from picosuit.author import check, cost, profile  # noqa: E402
+from picosuit.author import cost, meter, profile  # noqa: E402
 from picosuit.author.cost import Effort  # noqa: E402
 from picosuit.author.envelope import Envelope  # noqa: E402
 from picosuit.author.trace import Trace  # noqa: E402
@@ -76,14 +77,14 @@ def efforts(mode: str, build: Callable[[], tuple[bytes, bytes, int]]) -> tuple[E
     """What update and boot of a measured envelope come to."""
     data, payload, _ = build()
     about = device(mode)
-    virtual = check.device_of(about, about.device_keys, about.write_slot)
-    keys = [check.key_of(key) for key in about.anchors]
+    virtual = meter.device_of(about, about.device_keys, about.write_slot)
+    keys = [meter.key_of(key) for key in about.anchors]
     outcome = run_update(data, virtual, keys, Procedure.UPDATE, lambda _: payload or None, WORK)
     if outcome.error is not None:
         sys.exit(f"cost: FAIL {outcome.error}")
-    trace, facts = Trace(Envelope(data)), check.Facts(about, about.write_slot)
-    plans = [check.Plan(trace, facts, procedure) for procedure in ("update", "invoke")]
-    done = check.update_effort(plans[0], virtual, outcome)
+    trace, facts = Trace(Envelope(data)), meter.Facts(about, about.write_slot)
+    plans = [meter.Plan(trace, facts, procedure) for procedure in ("update", "invoke")]
+    done = meter.update_effort(plans[0], virtual, outcome)
     if mode in "cm":  # no flash
         done = replace(done, programmed=0, erased=0)
     return done, Effort(commands=len(plans[1].visits), read=plans[1].matched)

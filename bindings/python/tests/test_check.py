@@ -374,3 +374,15 @@ def test_every_prefix_is_refused_without_a_crash(folder: Path) -> None:
     for length in range(1, len(data), 7):
         found = checked(data[:length], reference())
         assert found.verdict == REFUSED and found.runs[0].refusal is not None
+
+
+def test_swap_that_a_device_cannot_do_is_its_answer() -> None:
+    """Exchanged are components of the same size; of others the device refuses, and check says so."""
+    record = next(record for record in VECTORS if "swap" in str(record) and record["expect"] == "ok")
+    about = device_for(record)
+    smaller = tuple(replace(one, capacity=one.capacity - 64) if one.id == (b"\1",) else one
+                    for one in about.components)  # fmt: skip
+    found = check.check(record.data(), "x", replace(about, components=smaller),
+                        vectorfile.payloads_of(record))  # fmt: skip
+    refusal = found.runs[0].refusal
+    assert refusal is not None and (refusal.name, refusal.platform) == ("E_PLATFORM", -1)

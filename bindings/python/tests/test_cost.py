@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picosuit.author import check, cost, profile
+from picosuit.author import cost, meter, profile
 from picosuit.author.cost import Effort
 from picosuit.author.envelope import Envelope
 from picosuit.author.profile import Processor
@@ -69,8 +69,8 @@ def test_plan_is_what_a_run_does(make: fitted.Callable, is_inside: bool) -> None
     data, _, _ = make(64 * 1024, is_inside=is_inside)
     about = fitted.device("s")
     done = fitted.efforts("s", fitted.partial(make, 64 * 1024, is_inside=is_inside))[0]
-    plan = check.Plan(Trace(Envelope(data)), check.Facts(about, about.write_slot), "update")
-    planned = check.planned_effort(plan)
+    plan = meter.Plan(Trace(Envelope(data)), meter.Facts(about, about.write_slot), "update")
+    planned = meter.planned_effort(plan)
     runs = [cost.estimate(effort, Processor()).cycles for effort in (done, planned)]
     assert abs(runs[1] / runs[0] - 1) < 0.02
     assert (planned.erased, planned.signatures) == (done.erased, 1)

@@ -144,7 +144,7 @@ def test_signers_are_kids_or_numbers() -> None:
 REFUSED = [  # what is replaced, by what, the line, what is said
     ("work = 1000", "wrok = 1000", 6, "memory: wrok: unknown key (did you mean work?)"),
     ("work = 1000", "", 5, "memory: work is missing"),
-    ("work = 1000", "work = 0", 6, "memory: work: 0 is not in 1..4294967295"),
+    ("work = 1000", "work = 0", 6, "memory: work: 0 is not in 1..1048576"),
     ("work = 1000", "work = true", 6, "memory: work: not an integer"),
     ("[memory]", "[memroy]\nwork = 1\n[memory]", 5,
      "memroy: unknown key (did you mean memory?)"),
@@ -222,7 +222,12 @@ def test_refuse_bytes(data: bytes, what: str) -> None:
         profile.parse(data, "device.toml")
 
 
-def test_refuse_files_that_are_not_there(tmp_path: Path) -> None:
+def test_refuse_files_that_are_not_there_or_too_large(tmp_path: Path) -> None:
+    (tmp_path / "v1.bin").write_bytes(bytes(8193))
+    (tmp_path / "device.toml").write_text(
+        SMALL.replace("capacity = 8192", 'capacity = 8192\ninitial = "v1.bin"'))  # fmt: skip
+    with pytest.raises(Problem, match=r"v1\.bin: larger than 8192 bytes"):
+        profile.load(tmp_path / "device.toml")
     for text in (SMALL.replace("capacity = 8192", 'capacity = 1\ninitial = "no.bin"'),
                  re.sub('hex = ".*"', 'file = "no.hex"', SMALL)):  # fmt: skip
         (tmp_path / "device.toml").write_text(text)

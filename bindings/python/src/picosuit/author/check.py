@@ -7,40 +7,26 @@ work is what the virtual device was made to do, time is an estimate (`cost`).
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import picosuit
 from picosuit import Code, Procedure
-from picosuit.primitives import ed25519_verify
 
-from . import cbor, cost, ids, lint, names, words
+from . import cost, ids, lint, meter, names, words
 from .cost import Effort, Estimate
-from .envelope import Envelope, to_sign
+from .envelope import Envelope
 from .lint import ERROR, Finding
+from .meter import Facts, Metered, Plan
 from .problem import Problem
 from .profile import CONTEXT, DeviceKey, Profile
-from .profile import Component as Stored
-from .trace import Assumed, Trace, Visit
-from .virtual import (
-    OPEN,
-    WHOLE,
-    Component,
-    Geometry,
-    Ids,
-    Outcome,
-    SwappingDevice,
-    VirtualDevice,
-    run_update,
-)
+from .virtual import OPEN, WHOLE, Outcome, Payloads, VirtualDevice, run_update
 
 ACCEPTED, REFUSED, UNSEEN = "accepted", "refused", "accepted as far as it can be seen"
-PLENTY = 1 << 16  # bytes of work: more than any envelope needs
+PLENTY = 1 << 17  # bytes of work: more than any envelope needs
 INVOKE_SECTION = 1 << 2  # Info.sections
-
-Payloads = Mapping[str, bytes] | Callable[[str], bytes | None]
 
 
 # -- results ------------------------------------------------------------------------------------
@@ -129,215 +115,6 @@ class Result:
         return CONTEXT + self.work + self.stack
 
 
-# -- the device ---------------------------------------------------------------------------------
-
-
-class Metered(VirtualDevice):
-    """A device that counts what costs time, and holds keys to decrypt with."""
-
-    def __init__(self, profile: Profile, keys: Sequence[DeviceKey], slot: int) -> None:
-        super().__init__(
-            [Component(c.id, n, c.capacity, c.kind, c.initial, c.signers)
-             for n, c in enumerate(profile.components)],
-            ids=Ids(profile.vendors, profile.classes, profile.devices, profile.pens), slot=slot,
-            floor=None if profile.floor is None else (
-                profile.floor, profile.confirmed or bytes(32)),
-            geometry=Geometry(profile.flash.page, profile.flash.unit, profile.flash.erased),
-        )  # fmt: skip
-        self.profile, self.device_keys, self.effort = profile, keys, Effort()
-        self.written: dict[int, int] = {}  # bytes by handle
-        self.begun: dict[int, int] = {}  # times by handle
-        self.spared = 0  # pages that a port would not erase
-        self._has_key = self._is_encrypted = self._is_hashed = False
-
-    def key(self, purpose: int, n: int, kid: bytes | None) -> picosuit.Key | None:
-        if purpose != picosuit.PURPOSE_DECRYPT:
-            return None
-        fitting = [k for k in self.device_keys if kid is None or k.kid in (None, bytes(kid))]
-        if n >= len(fitting):
-            return None
-        self._has_key = True
-        if fitting[n].alg == names.A128KW:
-            self.effort.unwraps += 1
-        else:
-            self.effort.agreements += 1
-        return key_of(fitting[n])
-
-    def begin(self, component: int, size: int, id: bytes) -> int:
-        have = super().begin(component, size, id)
-        one = self.components[component]
-        self._is_encrypted, self._has_key = self._has_key, False
-        self._is_hashed = not self._is_encrypted or one.kind & ~picosuit.KIND_KEYS == (
-            picosuit.TRUSTED)  # fmt: skip
-        self.begun[component] = self.begun.get(component, 0) + 1
-        page = self.geometry.page
-        if not self.profile.flash.is_whole and have == 0 and size != picosuit.UNKNOWN:
-            self.spared += -(-one.capacity // page) - -(-size // page)
-        return have
-
-    def write(self, component: int, off: int, data: bytes) -> None:
-        super().write(component, off, data)
-        n = len(data)
-        self.written[component] = self.written.get(component, 0) + n
-        effort = self.effort
-        if self._is_hashed:
-            effort.hashed += n
-        if self._is_encrypted:
-            effort.decrypted += n
-
-    def read(self, component: int, off: int, n: int) -> bytes:
-        if self._open in (-1, component):
-            self.effort.read += n
-        else:
-            self.effort.copied += n
-        return super().read(component, off, n)
-
-
-class _Swapping(Metered, SwappingDevice):
-    """The same with directive swap."""
-
-
-def device_of(profile: Profile, keys: Sequence[DeviceKey], slot: int) -> Metered:
-    kind = _Swapping if "SWAP" in profile.features else Metered
-    return kind(profile, keys, slot)
-
-
-def key_of(key: DeviceKey) -> picosuit.Key:
-    return picosuit.Key(key.key, key.alg, key.rights, key.id, key.kid)
-
-
-# -- effort -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the virtual device answers to the conditions that choose a way."""
-
-    profile: Profile
-    slot: int
-
-    def holds(self, assumed: Assumed) -> bool:
-        one = self.profile
-        known: dict[int, Sequence[bytes]] = {
-            names.SLOT_CHECK: [cbor.encode(self.slot)],
-            names.VENDOR_CHECK: [cbor.encode(v) for v in one.vendors]
-            + [cbor.encode(cbor.Tag(112, p)) for p in one.pens],
-            names.CLASS_CHECK: [cbor.encode(c) for c in one.classes],
-            names.DEVICE_CHECK: [cbor.encode(d) for d in one.devices],
-        }
-        return assumed.value in known[assumed.condition]
-
-
-@dataclass
-class Plan:
-    """What the commands of a procedure come to on a device, without running them."""
-
-    trace: Trace
-    facts: Facts
-    procedure: str
-
-    @cached_property
-    def visits(self) -> list[Visit]:
-        return [v for v in self.trace.visits if v.procedure == self.procedure
-                and all(map(self.facts.holds, v.when))]  # fmt: skip
-
-    @property
-    def matched(self) -> int:
-        """Bytes that image-match reads, where sizes are stated."""
-        return sum(size.value for v in self.visits if v.command.number == names.IMAGE_MATCH
-                   and (size := v.get(names.P_SIZE)) is not None)  # fmt: skip
-
-
-def signature_tries(envelope: Envelope, profile: Profile) -> Effort:
-    """Checks until a key fits, for each block, in the order in which a port offers its keys."""
-    effort = Effort()
-    digest = envelope.digest_bstr.content
-    for item in envelope.blocks:
-        try:
-            block = envelope.block(item)
-        except Problem:
-            continue
-        keys = [k for k in profile.anchors if k.alg == block.alg
-                and (block.kid is None or k.kid in (None, block.kid))]  # fmt: skip
-        if block.alg == names.HMAC256:
-            effort.macs += len(keys[:1])
-            continue
-        for key in keys:
-            effort.signatures += 1
-            signed = to_sign(block.protected, digest)
-            if len(block.signature) == 64 and ed25519_verify(
-                    key.key, signed, block.signature):
-                break
-    return effort
-
-
-def fixed_effort(plan: Plan) -> Effort:
-    """What does not depend on payloads: receive, parse, commands."""
-    envelope = plan.trace.envelope
-    count = len(envelope.components)
-    effort = signature_tries(envelope, plan.facts.profile)
-    effort.procedures, effort.commands = 1, len(plan.visits)
-    effort.components, effort.pairs = count, count * (count - 1) // 2
-    if plan.procedure == "update":
-        effort.kept = len(envelope.data) - sum(p.end - p.start for p in envelope.payloads.values())
-    else:
-        effort.kept = lint.stored_len(envelope)
-    return effort
-
-
-def update_effort(plan: Plan, device: Metered, outcome: Outcome) -> Effort:
-    """Of an update that was run to its end."""
-    effort = fixed_effort(plan) + device.effort
-    effort.fed = _fed(plan) + outcome.rewinds * len(plan.trace.envelope.data)
-    effort.given = outcome.sent
-    effort.programmed = outcome.counters.programs * device.geometry.unit
-    effort.erased = outcome.counters.erases - device.spared
-    return effort
-
-
-def _fed(plan: Plan) -> int:
-    """Bytes from the first payload to the end of the last one that is wanted."""
-    envelope = plan.trace.envelope
-    wanted = [envelope.payloads[str(uri.text)] for v in plan.visits
-              if v.command.number == names.FETCH and (uri := v.get(names.P_URI)) is not None
-              and str(uri.text) in envelope.payloads]  # fmt: skip
-    if not wanted:
-        return 0
-    first = min(item.start for item in envelope.payloads.values())
-    return max(item.end for item in wanted) - first
-
-
-def planned_effort(plan: Plan) -> Effort:
-    """Of an update that could not be run to its end, from the sizes in the manifest."""
-    effort, envelope = fixed_effort(plan), plan.trace.envelope
-    effort.fed, effort.read = _fed(plan), plan.matched
-    for visit in plan.visits:
-        number, size = visit.command.number, visit.get(names.P_SIZE)
-        uri = visit.get(names.P_URI) if number == names.FETCH else None
-        if uri is not None and str(uri.text) not in envelope.payloads:
-            copy = next((v for v in plan.visits if v.source == visit.component), visit)
-            size = size or copy.get(names.P_SIZE)
-            effort.given += size.value if size is not None else 0
-        found = plan.facts.profile.component(envelope.components[visit.component])
-        if number in lint.EFFECTS and found is not None and not found.is_transient:
-            length = size.value if size is not None else 0
-            is_encrypted = number != names.FETCH and visit.get(names.P_ENCRYPTION) is not None
-            effort += _stored(plan.facts.profile, found, length, is_encrypted)
-    return effort
-
-
-def _stored(profile: Profile, into: Stored, length: int, is_encrypted: bool) -> Effort:
-    """Of bytes that come into a component."""
-    flash = profile.flash
-    pages = -(-(into.capacity if flash.is_whole else length) // flash.page)
-    effort = Effort(programmed=length, erased=pages + bool(flash.manifest_area))
-    if is_encrypted:
-        effort.agreements, effort.decrypted = 1, length
-    else:
-        effort.hashed = length
-    return effort
-
-
 # -- running ------------------------------------------------------------------------------------
 
 
@@ -384,7 +161,7 @@ class Checker:
     def run(self, slot: int | None) -> Run:
         self.missing.clear()
         at = self.profile.write_slot if slot is None else slot
-        device = device_of(self.profile, self.device_keys, at)
+        device = meter.device_of(self.profile, self.device_keys, at)
         outcome = self._go(device, self.data, Procedure.UPDATE, WHOLE)
         work = outcome.work
         if outcome.status == Code.E_ROOM:
@@ -421,12 +198,12 @@ class Checker:
 
     def _go(self, device: VirtualDevice, data: bytes, procedure: Procedure, split: int,
             work: int = 0) -> Outcome:  # fmt: skip
-        return run_update(data, device, [key_of(k) for k in self.profile.anchors], procedure,
+        return run_update(data, device, [meter.key_of(k) for k in self.profile.anchors], procedure,
                           self.payload, work or self.profile.work, split)  # fmt: skip
 
     def _need(self, slot: int, outcome: Outcome) -> int:
         """Bytes of work that the update would have needed."""
-        device = device_of(self.profile, self.device_keys, slot)
+        device = meter.device_of(self.profile, self.device_keys, slot)
         again = self._go(device, self.data, Procedure.UPDATE, WHOLE, PLENTY)
         asked = outcome.error.label if outcome.error is not None else 0
         return max(again.work, asked or 0)
@@ -446,8 +223,8 @@ class Checker:
         """The static checks of INVOKE, which need no payload."""
         if self.envelope is None or self.envelope.manifest.get(9) is None:
             return None
-        device = device_of(self.profile, self.device_keys, self.profile.write_slot)
-        keys = [key_of(k) for k in self.profile.anchors]
+        device = meter.device_of(self.profile, self.device_keys, self.profile.write_slot)
+        keys = [meter.key_of(k) for k in self.profile.anchors]
         with picosuit.Processor(device, keys=keys, work=self.profile.work) as processor:
             try:
                 processor.open(self.data)
@@ -463,14 +240,14 @@ class Checker:
             return Effort(erased=outcome.counters.erases)
         plan = Plan(self.subject.trace, Facts(self.profile, slot), "update")
         if is_planned:
-            return planned_effort(plan)
-        return update_effort(plan, device, outcome)
+            return meter.planned_effort(plan)
+        return meter.update_effort(plan, device, outcome)
 
     def _boot_effort(self, slot: int, read: int) -> Estimate | None:
         if self.subject is None:
             return None
         plan = Plan(self.subject.trace, Facts(self.profile, slot), "invoke")
-        effort = fixed_effort(plan)
+        effort = meter.fixed_effort(plan)
         effort.read = read or plan.matched
         return cost.estimate(effort, self.profile.processor)
 

@@ -24,7 +24,7 @@ ERROR, WARNING = "error", "warning"
 SEQUENCE_MAX = (1 << 64) - 1
 STEP = 1000  # a sequence number may jump so far: `picosuit create --max-step`
 DIGEST_SIZE = 36  # bytes of a severed digest in the manifest, less its key
-VISITS_MAX = 4000  # rules that compare commands with each other end here
+VISITS_MAX = 2000  # rules that compare commands with each other end here
 RECORD_FAILURE = 2  # reporting policy
 ANY_DEVICE = 16  # right
 EFFECTS = (names.WRITE, names.FETCH, names.COPY)
@@ -136,6 +136,13 @@ class Subject:
                 key = (visit.command.label.start, visit.component, visit.procedure, visit.when)
                 seen.setdefault(key, visit)
         self.pairs = list(seen.values())[:VISITS_MAX]
+        self.copies: dict[int | None, list[tuple[int, Visit]]] = {}
+        self.matches: dict[tuple[int, str], list[tuple[int, Visit]]] = {}
+        for n, visit in enumerate(self.pairs):
+            if visit.command.number == names.COPY:
+                self.copies.setdefault(visit.source, []).append((n, visit))
+            elif visit.command.number == names.IMAGE_MATCH:
+                self.matches.setdefault((visit.component, visit.procedure), []).append((n, visit))
         self.is_complete = self.trace.is_complete and len(seen) <= VISITS_MAX
 
     def component(self, index: int) -> str:
@@ -150,12 +157,17 @@ class Subject:
         return self.profile.component(found[index])
 
     def is_transient(self, index: int) -> bool:
-        """Whether the device stores nothing in it; without a profile: whether there is nothing
-        but copies from it."""
+        """Whether the device stores nothing in it; without a profile: whether anything is copied
+        from it."""
         on_device = self.on_device(index)
-        if on_device is not None:
-            return on_device.is_transient
-        return any(v.command.number == names.COPY and v.source == index for v in self.pairs)
+        return index in self.copies if on_device is None else on_device.is_transient
+
+    def copies_after(self, at: int) -> list[Visit]:
+        """From the component that pairs[at] writes, later on the same way."""
+        visit = self.pairs[at]
+        return [copy for n, copy in self.copies.get(visit.component, ()) if n > at
+                and copy.procedure == visit.procedure
+                and together(visit.when, copy.when)]  # fmt: skip
 
     def commands(self) -> Iterator[tuple[int, Command]]:
         """All commands with their section, whether they are ever reached or not."""
@@ -469,7 +481,7 @@ def _uri(visit: Visit) -> str:
 
 
 def sizes(subject: Subject) -> Iterator[Finding]:
-    for visit in subject.pairs:
+    for n, visit in enumerate(subject.pairs):
         if visit.command.number not in EFFECTS:
             continue
         item, on_device = visit.get(names.P_SIZE), subject.on_device(visit.component)
@@ -479,48 +491,38 @@ def sizes(subject: Subject) -> Iterator[Finding]:
                           f"{subject.component(visit.component)}, which holds "
                           f"{on_device.capacity:,}", item.start)  # fmt: skip
         if visit.command.number == names.FETCH and (uri := _uri(visit)) and (
-            uri not in subject.envelope.payloads and not _has_size(subject, visit)):  # fmt: skip
+            uri not in subject.envelope.payloads and not _has_size(subject, n)):  # fmt: skip
             yield Finding("size-unknown", f"{uri[:80]!r} is fetched into "
                           f"{subject.component(visit.component)}, of any size",
                           visit.command.label.start, "set image-size")  # fmt: skip
 
 
-def _has_size(subject: Subject, fetch: Visit) -> bool:
+def _has_size(subject: Subject, at: int) -> bool:
     """Of what is fetched, or of what it is copied to."""
+    fetch = subject.pairs[at]
     if not subject.is_transient(fetch.component):
         return fetch.get(names.P_SIZE) is not None
-    return any(copy.get(names.P_SIZE) is not None for copy in _copies(subject, fetch))
-
-
-def _copies(subject: Subject, fetch: Visit) -> list[Visit]:
-    """From the component that is fetched, later on the same way."""
-    return [v for v in subject.pairs if v.command.number == names.COPY
-            and v.source == fetch.component and v.procedure == fetch.procedure
-            and together(fetch.when, v.when)]  # fmt: skip
+    return any(copy.get(names.P_SIZE) is not None for copy in subject.copies_after(at))
 
 
 def matches(subject: Subject) -> Iterator[Finding]:
     """What is written is compared in the update, and what is started at a boot."""
-    found = [(n, v) for n, v in enumerate(subject.pairs) if v.command.number == names.IMAGE_MATCH]
     for n, visit in enumerate(subject.pairs):
         number, name = visit.command.number, subject.component(visit.component)
-        mine = [(at, m) for at, m in found
-                if m.component == visit.component and m.procedure == visit.procedure]  # fmt: skip
+        mine = subject.matches.get((visit.component, visit.procedure), [])
         if number == names.INVOKE_COMMAND:
             if not any(at < n and together(m.when, visit.when) for at, m in mine):
                 yield Finding("invoke-not-matched", f"{name} is started without image-match",
                               visit.command.label.start, "put it into validate")  # fmt: skip
         elif number in EFFECTS and visit.procedure == "update":
             later = [m for at, m in mine if at > n and together(visit.when, m.when)]
-            yield from _compared(subject, visit, name, later)
+            yield from _compared(subject, n, name, later)
 
 
-def _compared(
-    subject: Subject, visit: Visit, name: str, later: list[Visit]
-) -> Iterator[Finding]:
-    """Something was written, and these are the image-matches behind it on the same way."""
+def _compared(subject: Subject, n: int, name: str, later: list[Visit]) -> Iterator[Finding]:
+    """pairs[n] writes something; these are the image-matches behind it on the same way."""
+    visit, has_copy = subject.pairs[n], bool(subject.copies_after(n))
     at = visit.command.label.start
-    has_copy = bool(_copies(subject, visit))
     if visit.command.number == names.FETCH and subject.is_transient(visit.component):
         if not has_copy:
             yield Finding("transient-not-copied", f"{name} is transient, and nothing is copied "

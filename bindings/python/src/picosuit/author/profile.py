@@ -28,6 +28,7 @@ FEATURES = {"ENCRYPTION": True, "MAC": True, "SEVERED": True, "INTEGRATED": True
             "SWAP": False, "REPORT": True}  # fmt: skip
 BUILDS = ("asm", "whole", "expanded", "portable")  # of bench/counts.csv
 CORES = ("m0", "m0plus")
+WORK_MAX = 1 << 20  # bytes: no envelope needs more than 66,500
 MANIFEST_ENVELOPE = 48  # PICOSUIT_MANIFEST_ENVELOPE: where it begins in that area
 CONTEXT = 640  # sizeof(picosuit) on a 32-bit part; tests compare it with docs/sizes.md
 
@@ -130,7 +131,7 @@ def parse(data: bytes, file: str) -> Profile:
     components = tuple(_component(table, anchors) for table in top.tables_at("component"))
     _distinct(top, components)
     memory = top.table_at("memory")
-    work, stack = memory.int_at("work", 1), memory.int_at("stack", 1)
+    work, stack = memory.int_at("work", 1, WORK_MAX), memory.int_at("stack", 1)
     memory.done()
     state = top.table_at("sequence")
     floor = state.int_at("floor", 0, U64_MAX)
@@ -289,7 +290,7 @@ def _features(top: Table) -> frozenset[str]:
 def _component(table: Table, anchors: Iterable[DeviceKey]) -> Component:
     identifier = table.need("id", table.component_at("id"))
     kind = KINDS[table.choice_at("kind", KINDS) or "stored"]
-    capacity, path = table.int_at("capacity", 1), table.path_at("initial")
+    capacity, path = table.int_at("capacity", 1, U32_MAX - 1), table.path_at("initial")
     signers = table.list_at("signers", lambda value, where: _signer(value, where, anchors))
     has_signers = "signers" in table.data
     table.done()
@@ -299,9 +300,7 @@ def _component(table: Table, anchors: Iterable[DeviceKey]) -> Component:
             raise table.fail(key, "a transient component stores nothing")
         return Component(identifier, kind, 0, None, frozenset(signers) if has_signers else None)
     size = table.need("capacity", capacity)
-    initial = None if path is None else _file(path, U32_MAX)
-    if initial is not None and len(initial) > size:
-        raise table.fail("initial", f"{len(initial)} bytes, capacity is {size}")
+    initial = None if path is None else _file(path, size)
     return Component(identifier, kind, size, initial, frozenset(signers) if has_signers else None)
 
 

@@ -18,6 +18,7 @@ from ..author.problem import Problem
 from ..author.push import file_name
 from .output import Output, read_file
 
+FINDINGS_MAX = 40  # that are printed
 STYLE = {ACCEPTED: "bold green", UNSEEN: "bold yellow", REFUSED: "bold red", "error": "bold red",
          "warning": "bold yellow"}  # fmt: skip
 
@@ -118,7 +119,7 @@ def _text(file: str, result: Result) -> RenderableType:
     for run in result.runs:
         lines += _run(run, result)
     lines += _memory(result)
-    for finding in result.findings:
+    for finding in result.findings[:FINDINGS_MAX]:
         place = result.places.get(finding.offset or -1)
         where = "" if finding.offset is None else f" at byte {finding.offset:,}"
         hint = f" ({finding.hint})" if finding.hint else ""
@@ -126,6 +127,9 @@ def _text(file: str, result: Result) -> RenderableType:
                            ("", safe(f"{where}: {finding.what}{hint}", 400))))  # fmt: skip
         if place:
             lines.append(_line(("dim", f"    there: {safe(place, 300)}")))
+    if len(result.findings) > FINDINGS_MAX:
+        more = len(result.findings) - FINDINGS_MAX
+        lines.append(_line(("", f"and {count(more, 'finding')} more, see --json")))
     return Group(*lines)
 
 
