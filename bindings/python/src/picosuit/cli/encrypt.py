@@ -144,12 +144,11 @@ def _check_inputs(inputs: list[str], outputs: list[str | Path]) -> None:
 def _check_room(result: encrypt.Encrypted, devices: list[profile.Profile]) -> None:
     for device in devices:
         if result.work > device.work:
-            per = max(count for _, count in result.recipients)
+            total = sum(count for _, count in result.recipients)
             raise Problem(
                 f"the manifest of {result.envelope.manifest_bstr.value} bytes needs "
                 f"{result.work} bytes of work buffer, {device.name} has {device.work}",
-                hint=f"{len(result.recipients)} recipients, up to {per} bytes each: encrypt for "
-                "fewer devices at a time",
+                hint=f"{total} of them are for recipients: encrypt for fewer devices at a time",
             )  # fmt: skip
 
 
@@ -176,7 +175,7 @@ def _data(
 
 def _text(result: encrypt.Encrypted, target: str, devices: list[profile.Profile]) -> Group:
     envelope = result.envelope
-    table = Table(box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("recipient")
     table.add_column("key")
     table.add_column("RAM, bytes", justify="right")

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from ..author import keys, names
@@ -40,11 +39,10 @@ def show(output: Output, file: str, c_array: str | None, secret: bool, insecure:
         output.emit({"name": c_array, "bytes": data}, Text(_c_array(c_array, data)))
         return
     facts = [keyfiles.facts(key) for key in found]
-    table = Table.grid(padding=(0, 2))
-    for key in found:
-        for name, value in _rows(key):
-            table.add_row(name, Text(value))
-    output.emit({"file": file, "keys": facts} if is_set else {"file": file, **facts[0]}, table)
+    lines = (Text.assemble((f"{name:12}", "bold"), value)
+             for key in found for name, value in _rows(key))  # fmt: skip
+    output.emit({"file": file, "keys": facts} if is_set else {"file": file, **facts[0]},
+                Text("\n").join(lines))  # fmt: skip
 
 
 def _rows(key: keys.Key) -> list[tuple[str, str]]:

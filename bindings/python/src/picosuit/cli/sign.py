@@ -84,7 +84,7 @@ def command(
     output.emit(
         {"file": target, "signed": shown.data, "blocks": len(envelope.blocks),
          "signers": [_signer(asked) for asked in requests]},
-        f"signed: {target}, {len(envelope.blocks)} authentication "
+        f"{target}: signed: {len(envelope.blocks)} authentication "
         f"block{'s' * (len(envelope.blocks) > 1)}",
     )  # fmt: skip
 
