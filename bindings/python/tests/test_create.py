@@ -228,6 +228,23 @@ def test_stage_and_load() -> None:
     assert found[9] == [12, 3, 23, 2]
 
 
+def test_stage_by_several_sources() -> None:
+    found = manifest(HEAD + """
+        [[component]]
+        id = "app"
+        stage = "store"
+        inside = true
+        slots = [{ file = "app.bin", uri = ["coap://x", "coap://y"] }, "b.bin"]
+        [[component]]
+        id = "store"
+    """)
+    assert found[16] == [12, 0, 15, [
+        wrap(20, {5: 0}, 5, 0, 12, 1, 20, image("app.bin"),
+             15, [wrap(20, {21: f"coap://{host}"}, 21, 2, 3, 2) for host in "xy"]),
+        wrap(20, {5: 1}, 5, 0, 12, 1, 20, image("b.bin"), 20, {21: "#a"}, 21, 2, 3, 2),
+    ]]  # fmt: skip
+
+
 def test_content_and_parameters() -> None:
     found = manifest(HEAD + """
         [[component]]
@@ -370,6 +387,9 @@ REFUSED = [
     (HEAD + 'vendor-id = "x"\n' + APP, 4, "vendor-id", "the vendor is given twice"),
     ('sequence = 1\nvendor-id = []\n' + APP, 2, "vendor-id", "0 vendors, not one"),
     ('sequence = 1\npen = [1, 2]\n' + APP, 2, "pen", "2 vendors, not one"),
+    ('sequence = 1\nvendor-domain = ""\n' + APP, 2, "vendor-domain", "empty"),
+    ('sequence = 1\nvendor-domain = "a"\nclass = ""\n' + APP, 3, "class", "empty"),
+    (HEAD + "component = [1]", 4, "component", "not a list of tables"),
     (HEAD + "any-device = true\n" + APP, 4, "any-device", "but vendor and class are checked"),
     (HEAD + 'clas = "x"\n' + APP, 4, "clas", "unknown key (did you mean class?)"),
     (HEAD + f'reference-uri = "{LONG}"\n' + APP, 4, "reference-uri", "a URI of 256 bytes"),
@@ -428,6 +448,9 @@ REFUSED = [
     (HEAD + APP + 'stage = "othr"\n' + OTHER, 7, "component 1: stage", "did you mean other?"),
     (HEAD + APP + 'stage = "other"\n' + OTHER + 'file = "b.bin"', 7, "component 1: stage",
      "other has a content of its own"),
+    (HEAD + APP + 'stage = "x"\n' + OTHER + 'file = "b.bin"\nstage = "x"\n[[component]]\nid = "x"',
+     12, "component 2: stage", "app is staged there, too"),
+    (HEAD + APP + 'content = "hex:0"', 7, "component 1: content", "'0' is not hexadecimal"),
     (HEAD + APP + OTHER + 'stage = "app"', 10, "component 2: stage", "but nothing is fetched"),
     (HEAD + '[[component]]\nid = "a"\nload-from = "other"\n' + OTHER, 6, "component 1: load-from",
      "other has no payload"),
@@ -449,6 +472,7 @@ REFUSED = [
     (HEAD + APP + "[text.en]", 7, "text: en", "no text"),
     (HEAD + APP + '[text.en.component.ap]\nmodel-name = "x"', 7, "text: en: component: ap",
      "did you mean app?"),
+    (HEAD + APP + "[text.en.component.app]", 7, "text: en: component: app", "no text"),
     (HEAD + APP + "[text.en.component.app]\nmodel-name = 1", 8,
      "text: en: component: app: model-name", "not a text"),
     # sequences
@@ -458,6 +482,10 @@ REFUSED = [
     (HEAD + 'install = ["unlink"]\n' + APP, 4, "install 1", "picosuit does not support unlink"),
     (HEAD + "install = [1]\n" + APP, 4, "install 1", "neither the name of a command"),
     (HEAD + 'install = ["try"]\n' + APP, 4, "install 1", "try needs an argument"),
+    (HEAD + 'install = [{ try = "fetch" }]\n' + APP, 4, "install 1: try",
+     "not a list of sequences"),
+    (HEAD + 'install = [{ override = { class = ["a", "b"] } }]\n' + APP, 4,
+     "install 1: override: class", "a parameter is one class"),
     (HEAD + 'install = [{ try = [["fetch"]] }]\n' + APP, 4, "install 1: try",
      "fewer than two alternatives"),
     (HEAD + 'install = [{ try = [["fetch"], "nothing"] }]\n' + APP, 4, "install 1: try",
@@ -524,6 +552,32 @@ def test_refuse(
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("data, what", [
+    (b"a = 1\n\xff", "byte 6: not UTF-8"), (b"#" * (1 << 20) + b"\n", "larger than 1048576 bytes"),
+])  # fmt: skip
+def test_refuse_bytes(data: bytes, what: str) -> None:
+    with pytest.raises(Problem) as caught:
+        describe.create(data, "x.toml")
+    assert str(caught.value).startswith("x.toml: ") and what in str(caught.value)
+
+
+def test_refuse_huge() -> None:
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return 1 << 32
+
+    with pytest.raises(Problem, match="file: 4294967296 bytes; at most 4294967295"):
+        describe.create((HEAD + APP).encode(), "x.toml", read=lambda path: Huge(b"x"))
+
+
+def test_lines_are_not_worth_everything() -> None:
+    """A file in which it is slow to find a line is refused all the same, and soon."""
+    text = 'clas = """' + "x\n" * 100_000 + '"""\n' + HEAD + APP
+    with pytest.raises(Problem, match=r"x\.toml: clas: unknown key") as caught:
+        describe.create(text.encode(), "x.toml", read=lambda path: b"x")
+    assert caught.value.line is None
+
+
 # -- the command -------------------------------------------------------------------------------
 
 
@@ -558,6 +612,44 @@ def test_command(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sequence"] == 8 and found["components"][0]["id"] == [b"app".hex()]
     assert found["payloads"] == {"#a": 300} and found["severable"] == ["text"]
     assert Envelope((update.parent / "x.suit").read_bytes()).sequence == 8
+
+
+def test_words(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    update.write_text(HEAD + """
+        severable = ["install"]
+        device-id = "00000000-0000-0000-0000-000000000001"
+        [[component]]
+        id = "app"
+        file = "app.bin"
+        fetch = false
+        [[component]]
+        id = "ram"
+        load-from = "app"
+        [[component]]
+        id = "ram2"
+        name = "other"
+        load-from = "app"
+        file = "app.bin"
+        boot = true
+        [[component]]
+        id = "led"
+        content = "on"
+    """)
+    run("create", update)
+    assert capsys.readouterr().out.splitlines()[1:-1] == [
+        "  for       arm.com, class sensor, device 00000000-0000-0000-0000-000000000001",
+        "  checks    ['app']: 300 bytes of app.bin",
+        "  loads     ['ram'] from app",
+        "  loads     ['ram2'] (other): 300 bytes of app.bin",
+        "  boots     ['ram2'] (other)",
+        "  writes    ['led']: 2 bytes",
+        "  severable install",
+    ]
+    identity = f'vendor-domain = "a", class-id = "{uuid.UUID(bytes=CLASS)}", image = "app.bin"'
+    update.write_text(f"sequence = 1\nshared = [{{ override = {{ {identity} }} }},\n"
+                      '"vendor-identifier", "class-identifier"]\n' + APP)  # fmt: skip
+    run("create", update)
+    assert "  for       whom the shared sequence names\n" in capsys.readouterr().out
 
 
 def test_nothing_for_a_terminal(update: Path, capsys: pytest.CaptureFixture[str]) -> None:
