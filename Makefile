@@ -226,7 +226,7 @@ targets-update: ## write the measured figures to bench/targets.csv
 PY = bindings/python
 PY_MODULE = $(PY)/src/picosuit/_picosuit.abi3.so
 
-.PHONY: bindings bindings-check python-dev
+.PHONY: bindings bindings-check python-dev python
 bindings: ## generate the raw modules of Python and Go, with the pinned SWIG
 	@$(VENV) bindings/generate.py
 
@@ -243,6 +243,9 @@ $(PY_MODULE): $(PY)/setup.py $(PY)/src/picosuit/_picosuit_wrap.c bindings/shim.h
 		$(CORE)
 	@cd $(PY) && $(abspath $(VENV)) setup.py -q build_ext --inplace
 	@touch $@
+
+python: python-dev ## tests, types, stub, lint, sdist, wheel, stable ABI, clean install
+	@O=$(O) $(VENV) $(PY)/check.py $(STEPS)
 
 # -- fuzzing -------------------------------------------------------------------------------------
 

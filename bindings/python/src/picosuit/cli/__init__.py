@@ -16,7 +16,8 @@ try:
 
     from .output import Output
 except ModuleNotFoundError as e:  # the facade alone needs none of this
-    sys.exit(f"picosuit: {e.name} is not installed (pip install 'picosuit[author]')")
+    print(f"picosuit: {e.name} is not installed (pip install 'picosuit[author]')", file=sys.stderr)
+    sys.exit(2)
 
 from ..author.problem import Problem
 
