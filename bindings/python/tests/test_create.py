@@ -700,7 +700,7 @@ def test_output_is_not_the_description(tmp_path: Path, capsys: pytest.CaptureFix
     path = tmp_path / "update.suit"
     path.write_text(HEAD + '[[component]]\nid = "a"\n')
     run("create", path, code=2)
-    assert "would replace the description" in capsys.readouterr().err
+    assert "is an input: it would be overwritten" in capsys.readouterr().err
 
 
 def test_same_bytes_everywhere(update: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 from . import cbor, envelope, ids, names, script, tables
 from .cbor import Tag, Wrap
 from .envelope import digest_of
+from .files import read_file
 from .problem import Problem
 from .script import Scope
 from .tables import U32_MAX, U64_MAX, Table
@@ -135,14 +136,7 @@ def create(
 
     Raises Problem with file, line and key.
     """
-    return assemble(_read(tables.read(data, file), sequence, read or _from_disk))
-
-
-def _from_disk(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as e:
-        raise Problem(e.strerror or str(e), file=str(path)) from None
+    return assemble(_read(tables.read(data, file), sequence, read or read_file))
 
 
 # -- reading the description -------------------------------------------------------------------

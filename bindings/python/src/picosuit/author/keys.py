@@ -13,8 +13,6 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import stat
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, x25519
 from . import cbor, ids, names
 from .cbor import ARRAY, BYTES, MAP, Item
 from .envelope import digest_of
+from .files import read_file, read_with_mode
 from .problem import Problem
 
 FILE_MAX = 1 << 16  # bytes of a key file; a set of four keys has 297 at most
@@ -206,7 +205,7 @@ def load_any(
     Raises Problem.
     """
     name = str(path)
-    data, mode = _read(name)
+    data, mode = read_with_mode(name, FILE_MAX)
     try:
         if data and data[0] >> 5 == ARRAY:
             return read_key_set(data)
@@ -232,7 +231,7 @@ def load_public(path: str | Path) -> Key:
     """The public key in a file. A private one is refused: it does not belong where a public
     one is enough."""
     name = str(path)
-    data, _ = _read(name)
+    data = read_file(name, FILE_MAX)
     try:
         if b"PRIVATE KEY-----" in data:
             raise Problem("holds a private key, wanted is a public one",
@@ -261,7 +260,7 @@ def load_private(
 def load_raw(path: str | Path, alg: int, *, insecure: bool = False) -> Key:
     """A public or symmetric key without any frame: its bytes, or their hexadecimal digits."""
     name = str(path)
-    data, mode = _read(name)
+    data, mode = read_with_mode(name, FILE_MAX)
     want = SECRET_LEN[alg]
     if len(data) != want:
         try:
@@ -285,22 +284,13 @@ def _check_mode(mode: int, insecure: bool) -> None:
                       hint="chmod 600, or --insecure-permissions")  # fmt: skip
 
 
-def _read(path: str) -> tuple[bytes, int]:
-    """Content of a file, and its mode: 0 where that says nothing about who may read it."""
+def is_secret(path: str | Path) -> bool:
+    """Whether a file holds a private or symmetric key, as far as it can be read."""
     try:
-        if path == "-":
-            data, mode = sys.stdin.buffer.read(FILE_MAX + 1), 0
-        else:
-            with Path(path).open("rb") as f:
-                status = os.fstat(f.fileno())
-                is_file = stat.S_ISREG(status.st_mode) and os.name == "posix"
-                mode = status.st_mode if is_file else 0
-                data = f.read(FILE_MAX + 1)
-    except OSError as e:
-        raise Problem(e.strerror or str(e), file=path) from None
-    if len(data) > FILE_MAX:
-        raise Problem(f"larger than {FILE_MAX} bytes: no key", file=path)
-    return data, mode
+        data = read_file(path, FILE_MAX)
+        return b"PRIVATE KEY-----" in data or parse(data).secret is not None
+    except Problem:
+        return False
 
 
 def parse(data: bytes, passphrase: Passphrase | None = None) -> Key:

@@ -2,6 +2,17 @@
 """The one exception for what this tool refuses: files, descriptions, keys, envelopes."""
 from __future__ import annotations
 
+LINE_MAX = 1000  # characters of a refusal
+
+
+def shown(text: str) -> str:
+    """One line that a terminal can be given: what came from a file may hold anything, control
+    sequences included, and be of any length."""
+    if len(text) > LINE_MAX:
+        half = LINE_MAX // 2
+        text = f"{text[:half]} ... {text[-half:]}"
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
 
 class Problem(Exception):
     """Something given by the user cannot be used.
@@ -25,9 +36,7 @@ class Problem(Exception):
         places = [self.file, None if self.offset is None else f"byte {self.offset}",
                   None if self.line is None else f"line {self.line}"]  # fmt: skip
         text = ": ".join([*(place for place in places if place is not None), self.what])
-        text = f"{text} ({self.hint})" if self.hint else text
-        # What came from a file may hold anything, a terminal's control sequences included.
-        return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+        return shown(f"{text} ({self.hint})" if self.hint else text)
 
     def within(self, file: str) -> Problem:
         """Itself, with the file named if none was."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import ids, keys, names, tables
+from .files import read_file
 from .problem import Problem
 from .tables import U32_MAX, U64_MAX, Table
 
@@ -116,7 +117,7 @@ class Profile:
 def load(path: str | Path) -> Profile:
     """The profile in a file. Raises Problem with file and line."""
     file = str(path)
-    return parse(_file(Path(file), tables.SIZE_MAX), file)
+    return parse(read_file(path, tables.SIZE_MAX), file)
 
 
 def parse(data: bytes, file: str) -> Profile:
@@ -146,17 +147,6 @@ def parse(data: bytes, file: str) -> Profile:
     )  # fmt: skip
     top.done()
     return profile
-
-
-def _file(path: Path, limit: int) -> bytes:
-    try:
-        with path.open("rb") as f:
-            data = f.read(limit + 1)
-    except OSError as e:
-        raise Problem(e.strerror or str(e), file=str(path)) from None
-    if len(data) > limit:
-        raise Problem(f"larger than {limit} bytes", file=str(path))
-    return data
 
 
 # -- identity -----------------------------------------------------------------------------------
@@ -300,7 +290,7 @@ def _component(table: Table, anchors: Iterable[DeviceKey]) -> Component:
             raise table.fail(key, "a transient component stores nothing")
         return Component(identifier, kind, 0, None, frozenset(signers) if has_signers else None)
     size = table.need("capacity", capacity)
-    initial = None if path is None else _file(path, size)
+    initial = None if path is None else read_file(path, size)
     return Component(identifier, kind, size, initial, frozenset(signers) if has_signers else None)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 try:
@@ -19,7 +21,7 @@ except ModuleNotFoundError as e:  # the facade alone needs none of this
     print(f"picosuit: {e.name} is not installed (pip install 'picosuit[author]')", file=sys.stderr)
     sys.exit(2)
 
-from ..author.problem import Problem
+from ..author.problem import Problem, shown
 
 COMMANDS = {
     "keygen": "make a key pair",
@@ -97,15 +99,19 @@ def group(ctx: click.Context, as_json: bool, color: bool | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the console script."""
+    _prepare()
     try:
         status = group.main(arguments, prog_name="picosuit", standalone_mode=False)
     except Problem as e:
         _die(str(e))
     except click.exceptions.Abort:
         _die("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as e:
+        e.show()
+        sys.exit(2)
     except click.UsageError as e:
         where = e.ctx.command_path if e.ctx is not None else "picosuit"
-        _die(f"{e.format_message()} (see {where} --help)")
+        _die(f"{e.format_message().rstrip('.')} (see {where} --help)")
     except click.ClickException as e:
         _die(e.format_message())
     except BrokenPipeError:
@@ -113,10 +119,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as e:
-        _die(f"{e.filename}: {e.strerror}" if e.filename else str(e))
+        _die(str(Problem(e.strerror or str(e), file=e.filename and str(e.filename))))
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _prepare() -> None:
+    """A shell may have closed the streams; to be ended by a signal takes the temporary files
+    away, as any other error does."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if sys.stdout is None:
+        _die("standard output is closed")
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _ended)
+
+
+def _ended(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
+
+
 def _die(what: str, status: int = 2) -> None:
-    print(f"picosuit: {what}", file=sys.stderr)
+    print(f"picosuit: {shown(what)}", file=sys.stderr)
     sys.exit(status)

@@ -12,7 +12,7 @@ from ..author.describe import Created, Description
 from ..author.envelope import Envelope
 from ..author.phrases import safe
 from ..author.problem import Problem
-from .output import Output, read_file, write_files
+from .output import Output, read_file
 
 STEP = 1000  # how far a sequence number may jump
 LINE_MAX = 1000  # characters of a line of the summary
@@ -36,19 +36,22 @@ def command(
     The same description and payloads give the same bytes on every machine.
     """
     before = None if previous is None else Envelope(read_file(previous), previous)
-    made = describe.create(read_file(description), description, sequence=sequence, read=read_file)
+    if output is None and description == "-":
+        raise click.UsageError("a description from standard input needs -o FILE")
+    inputs: list[str | Path] = [description] if previous is None else [description, previous]
+
+    def read(path: Path) -> bytes:
+        inputs.append(path)
+        return read_file(path)
+
+    made = describe.create(read_file(description), description, sequence=sequence, read=read)
     if before is not None:
         check_step(made.description, before, max_step)
     target = output or str(Path(description).with_suffix(".suit"))
-    if output is None and description == "-":
-        raise Problem("a description from standard input needs -o FILE")
-    if target != "-" and Path(target) == Path(description):
-        raise Problem("the output would replace the description", file=description, hint="-o FILE")
-    write_files({target: made.envelope})
+    out.write({target: made.envelope}, inputs=inputs)
     for warning in made.description.warnings:
         out.note(Text(safe(f"warning: {warning}", LINE_MAX)))
-    if target != "-":
-        out.emit(summary(made, target), Text(words(made, target)))
+    out.emit(summary(made, target), Text(words(made, target)))
 
 
 def check_step(d: Description, before: Envelope, most: int) -> None:

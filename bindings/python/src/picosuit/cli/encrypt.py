@@ -13,7 +13,7 @@ from ..author import encrypt, ids, keys, names, profile
 from ..author.envelope import Envelope, digest_of
 from ..author.problem import Problem
 from . import keyfiles
-from .output import Output, read_file, write_files
+from .output import Output, read_file
 
 PORTABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a file name that is one everywhere
 
@@ -61,8 +61,9 @@ def command(
                              sequence=sequence, signer_kid=signer_kid)  # fmt: skip
     _check_room(result, devices)
     written = _named(result, target, out_dir, _pairs(save))
-    _check_inputs([file, *(plain.file for plain in files)], [target, *written])
-    write_files({target: result.envelope.data, **written})
+    output.write({target: result.envelope.data, **written}, inputs=[
+        file, *(plain.file for plain in files), *profiles,
+        *(_split(text)[1] for text in public + shared)])  # fmt: skip
     output.emit(_data(result, target, written, devices), _text(result, target, devices))
     for note in result.notes:
         output.note(f"note: {note}")
@@ -130,15 +131,6 @@ def _named(
     if save:
         raise Problem(f"--save: no payload outside of the envelope has the URI {min(save)!r}")
     return found
-
-
-def _check_inputs(inputs: list[str], outputs: list[str | Path]) -> None:
-    """Nothing that was read is overwritten: the plaintext might be the only copy."""
-    read = {Path(path).resolve() for path in inputs if path != "-"}
-    for path in outputs:
-        if Path(path).resolve() in read:
-            raise Problem("is an input: it would be overwritten", file=str(path),
-                          hint="--out-dir, --save URI=FILE or another -o")  # fmt: skip
 
 
 def _check_room(result: encrypt.Encrypted, devices: list[profile.Profile]) -> None:

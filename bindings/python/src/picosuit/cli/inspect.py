@@ -8,7 +8,7 @@ from ..author.inspect import HEX_MAX, Check, Inspection, inspect
 from ..author.keys import Key, kid_text, load_any
 from ..author.problem import Problem
 from ..author.words import Line, place, summary
-from .output import Output, read_file, write_files
+from .output import Output, read_file
 
 STYLES = {"frame": "bold", "command": "cyan", "condition": "yellow", "parameter": "",
           "value": "", "payload": "green", "signature": "magenta", "bad": "bold red"}  # fmt: skip
@@ -56,7 +56,7 @@ def command(
     if svg is not None and found.envelope is not None:
         from ..author.flow import draw
 
-        write_files({svg: draw(found.envelope).encode()})
+        output.write({svg: draw(found.envelope).encode()}, inputs=[file, *keys])
         output.emit({"file": file, "svg": svg})
         output.note(Text(f"{svg} written"))
     elif is_short and found.envelope is not None:

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import click
 from rich.text import Text
@@ -10,7 +9,7 @@ from rich.text import Text
 from ..author import keys, names
 from ..author.problem import Problem
 from . import keyfiles
-from .output import Output, write_files
+from .output import Output
 
 EXPANDED_LEN = 1568  # PICOSUIT_EXPANDED_LEN
 
@@ -116,8 +115,8 @@ def convert(
     if passphrase and (is_cose or key.secret is None):
         raise Problem("only a private PEM file has a passphrase")
     secret = keyfiles.new_passphrase(target) if passphrase else None
-    write_files({target: key.cose() if is_cose else key.pem(secret)},
-                private=key.secret is not None, force=force)  # fmt: skip
+    output.write({target: key.cose() if is_cose else key.pem(secret)},
+                 private=key.secret is not None, force=force)  # fmt: skip
     output.emit({"file": target, **keyfiles.facts(key)}, f"{key.name} key: {target}")
 
 
@@ -139,6 +138,6 @@ def build_set(
     chosen = [keys.load_public(file) for file in files]
     chosen += [keys.changed(keys.load_public(file), kid, rights) for kid, rights, file in named]
     data = keys.key_set(chosen)
-    write_files({Path(target): data}, force=force)
+    output.write({target: data}, force=force)
     output.emit({"file": target, "bytes": len(data), "keys": [keyfiles.facts(k) for k in chosen]},
                 f"key set, {len(data)} bytes: {target}")  # fmt: skip

@@ -8,7 +8,7 @@ import click
 from ..author import keys, names
 from ..author.problem import Problem
 from . import keyfiles
-from .output import Output, write_files
+from .output import Output
 
 
 @click.command("keygen")
@@ -41,6 +41,8 @@ def command(
     if is_cose and passphrase:
         raise Problem("COSE_Key has no passphrase", hint="only PEM files have")
     if public is None:
+        if file == "-" and alg in keys.CURVE:
+            raise click.UsageError("a key on standard output needs --public FILE")
         public = str(Path(file).with_suffix(".pub"))
     key = keys.generate(alg, kid, rights)
     secret = keyfiles.new_passphrase(file) if passphrase else None
@@ -50,7 +52,7 @@ def command(
             raise Problem("both halves would go to the same file", file=file)
         half = key.public_half()
         files[public] = half.cose() if is_cose else half.pem()
-    write_files(files, private={file}, force=force)
+    output.write(files, private={file}, force=force)
     text = f"{key.name} key: {file}"
     if key.thumbprint is not None:
         text += f", public half: {public}\nthumbprint {key.thumbprint.hex()}"

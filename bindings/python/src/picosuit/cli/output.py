@@ -2,11 +2,14 @@
 """What all subcommands share: the console, data as JSON, reading files, writing them whole."""
 from __future__ import annotations
 
+import io
 import json
 import os
+import stat
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,8 @@ import click
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ..author.files import read_file as read_file
 from ..author.problem import Problem
-
-READ_MAX = 1 << 28  # bytes of a file that is read; an envelope or payload is far smaller
 
 
 class Output:
@@ -27,16 +29,28 @@ class Output:
                                    "no_color": color is False or None}  # fmt: skip
         if not sys.stdout.isatty():
             options["width"] = 100
-        self.as_json = as_json
+        # Names of files and texts may hold what the terminal's character set does not have.
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        self.as_json, self.is_taken = as_json, False
         self.console = Console(soft_wrap=True, **options)
         self.errors = Console(soft_wrap=True, stderr=True, **options)
 
     def emit(self, data: Any, text: RenderableType | None = None) -> None:
         """The result: `data` with --json (bytes become hexadecimal), else `text`."""
         if self.as_json:
-            click.echo(json.dumps(data, indent=2, default=_plain))
+            click.echo(json.dumps(data, indent=2, default=_plain), err=self.is_taken)
         elif text is not None:
-            self.console.print(text)
+            (self.errors if self.is_taken else self.console).print(text)
+
+    def write(
+        self, files: Mapping[str | Path, bytes], *, private: bool | Collection[str | Path] = False,
+        force: bool | None = None, inputs: Iterable[str | Path] = (),
+    ) -> None:  # fmt: skip
+        """`write_files`. If standard output gets a file, the result goes to standard error."""
+        write_files(files, private=private, force=force, inputs=inputs)
+        self.is_taken = any(str(name) in ("-", "/dev/stdout") for name in files)
 
     def note(self, text: RenderableType) -> None:
         """Something beside the result, on standard error; not with --json."""
@@ -60,57 +74,109 @@ def _plain(value: object) -> object:
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
-def read_file(path: str | Path, limit: int = READ_MAX) -> bytes:
-    """The whole file; `-` is standard input. Raises Problem."""
-    try:
-        if str(path) == "-":
-            data = sys.stdin.buffer.read(limit + 1)
-        else:
-            with open(path, "rb") as f:
-                data = f.read(limit + 1)
-    except OSError as e:
-        raise Problem(e.strerror or str(e), file=str(path)) from None
-    if len(data) > limit:
-        raise Problem(f"larger than {limit} bytes", file=str(path))
-    return data
+@dataclass
+class _Waiting:
+    """A file that is complete under another name."""
+
+    temporary: str
+    path: Path
+    is_linked: bool = False
 
 
 def write_files(
     files: Mapping[str | Path, bytes], *, private: bool | Collection[str | Path] = False,
-    force: bool = True,
+    force: bool | None = None, inputs: Iterable[str | Path] = (),
 ) -> None:  # fmt: skip
     """Writes all of the files or none: each into a temporary file beside it first.
 
     private  mode 0600, from the first byte on: all, or those named
-    force    a file that exists is replaced; else Problem. `-` is standard output.
+    force    whether a file that exists is replaced; None: unless it is a private key
+    inputs   what was read: never replaced, it might be the only copy
+
+    `-` is standard output. A device or a pipe is written to, a link is followed.
     """
-    ready: list[tuple[str, Path]] = []
+    read = {os.path.realpath(path) for path in inputs if str(path) != "-"}
+    ready: list[_Waiting] = []
+    streams: list[tuple[str | Path, bytes]] = []
     try:
         for name, data in files.items():
-            path = Path(name)
-            if str(name) == "-":
+            if str(name) == "-" or _is_stream(name):
+                streams.append((name, data))
                 continue
-            if not force and path.exists():
-                raise Problem("exists already", file=str(path), hint="--force replaces it")
+            path = Path(os.path.realpath(name))
+            if path in (other.path for other in ready):
+                raise Problem("two results would go into this file", file=str(name))
+            if str(path) in read:
+                raise Problem("is an input: it would be overwritten", file=str(name),
+                              hint="write to another file")  # fmt: skip
+            _check_old(name, path, force)
             is_private = private if isinstance(private, bool) else name in private
-            ready.append((_beside(path, data, is_private), path))
-        for temporary, path in ready:
-            if force:
-                os.replace(temporary, path)
+            ready.append(_Waiting(_beside(name, path, data, is_private), path))
+        for name, data in streams:
+            _write_stream(name, data)
+        for file in ready:
+            if force is False:
+                _link(file)
             else:
-                _link(temporary, path)
+                os.replace(file.temporary, file.path)
+    except BaseException:
+        for file in ready:
+            if file.is_linked:
+                file.path.unlink()
+        raise
     finally:
-        for temporary, _ in ready:
-            Path(temporary).unlink(missing_ok=True)
-    if any(str(name) == "-" for name in files):
-        sys.stdout.buffer.write(b"".join(d for name, d in files.items() if str(name) == "-"))
-        sys.stdout.buffer.flush()
+        for file in ready:
+            Path(file.temporary).unlink(missing_ok=True)
 
 
-def _beside(path: Path, data: bytes, private: bool) -> str:
-    """A temporary file in the same folder, on the disk, with the mode that `path` will have."""
+def _is_stream(name: str | Path) -> bool:
+    """A device, pipe or socket: it has no content that could be replaced at once."""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        mode = os.stat(name).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as e:
+        raise Problem(e.strerror or str(e), file=str(name)) from None
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _write_stream(name: str | Path, data: bytes) -> None:
+    try:
+        if str(name) == "-":
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        handle = os.open(name, os.O_WRONLY | os.O_NONBLOCK)  # a pipe that nobody reads: ENXIO
+        os.set_blocking(handle, True)
+        with open(handle, "wb", buffering=0) as f:
+            f.write(data)
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        what = "standard output" if str(name) == "-" else str(name)
+        raise Problem(e.strerror or str(e), file=what) from None
+
+
+def _check_old(name: str | Path, path: Path, force: bool | None) -> None:
+    """Refuses to replace what is there already, if it must not be."""
+    if path.is_dir():
+        raise Problem("is a folder", file=str(name), hint="give the name of a file in it")
+    if not path.exists():
+        return
+    if force is False:
+        raise Problem("exists already", file=str(name), hint="--force replaces it")
+    from ..author import keys  # late: it takes a tenth of a second
+
+    if force is None and keys.is_secret(path):
+        raise Problem("is a private key: it is not overwritten", file=str(name),
+                      hint="delete it first, if it may go")  # fmt: skip
+
+
+def _beside(name: str | Path, path: Path, data: bytes, private: bool) -> str:
+    """A temporary file in the same folder, on the disk, with the mode that `path` will have."""
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".picosuit-", dir=path.parent)
         with open(handle, "wb") as f:
             if not private:
                 mask = os.umask(0)
@@ -119,14 +185,21 @@ def _beside(path: Path, data: bytes, private: bool) -> str:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
-    except OSError as e:
-        raise Problem(e.strerror or str(e), file=str(path)) from None
+    except BaseException as e:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(e, OSError):
+            raise Problem(e.strerror or str(e), file=str(name)) from None
+        raise
     return temporary
 
 
-def _link(temporary: str, path: Path) -> None:
+def _link(file: _Waiting) -> None:
     """Gives the file its name, unless something has it: in one step, so nothing is lost."""
     try:
-        os.link(temporary, path)
+        os.link(file.temporary, file.path)
     except FileExistsError:
-        raise Problem("exists already", file=str(path), hint="--force replaces it") from None
+        raise Problem("exists already", file=str(file.path), hint="--force replaces it") from None
+    except OSError:  # a file system without links, such as that of memory cards
+        os.replace(file.temporary, file.path)
+    file.is_linked = True

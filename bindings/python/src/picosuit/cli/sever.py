@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -11,7 +13,7 @@ from ..author import sever
 from ..author.envelope import Envelope
 from ..author.phrases import safe
 from ..author.problem import Problem
-from .output import Output, read_file, write_files
+from .output import Output, read_file
 
 
 @click.command("sever")
@@ -48,7 +50,7 @@ def command(
             data = sever.restore(e, dict(map(_added, adds)))
         except Problem as problem:
             raise problem.within(envelope) from None
-        write_files({output: data})
+        out.write({output: data}, inputs=[add.rpartition("=")[2] for add in adds])
         _emit(out, output, len(e.data), data, [add.partition("=")[0] for add in adds], "put back")
         return
     if not wanted and not keys:
@@ -58,8 +60,8 @@ def command(
     files: dict[str | Path, bytes] = {output: done.envelope}
     if extract is not None:
         _add_files(files, Path(extract), done)
-        Path(extract).mkdir(parents=True, exist_ok=True)
-    write_files(files)
+    with _folder(extract):
+        out.write(files, inputs=[envelope])
     _emit(out, output, len(e.data), done.envelope, [*wanted, *keys], "taken out")
     for name in wanted:
         if name != "text":
@@ -68,6 +70,20 @@ def command(
     for key in keys:
         if key.startswith("#"):
             out.note(Text(f"note: {safe(key)} is nowhere else: nothing can be fetched from it now"))
+
+
+@contextmanager
+def _folder(path: str | None) -> Iterator[None]:
+    """The folder, made if it is not there; unless nothing comes into it."""
+    made = None if path is None or Path(path).exists() else Path(path)
+    if made is not None:
+        made.mkdir()
+    try:
+        yield
+    except BaseException:
+        if made is not None:
+            made.rmdir()
+        raise
 
 
 def _added(argument: str) -> tuple[str, bytes]:
@@ -90,10 +106,8 @@ def _add_files(files: dict[str | Path, bytes], folder: Path, done: sever.Severed
 def _emit(
     out: Output, output: str, before: int, data: bytes, what: list[str], verb: str
 ) -> None:
-    if output != "-":
-        out.emit(
-            {"file": output, verb.replace(" ", "_"): what, "bytes": len(data),
-             "bytes_before": before},
-            Text(f"{output}: {', '.join(map(safe, what))} {verb}, {before:,} -> {len(data):,} "
-                 "bytes"),
-        )  # fmt: skip
+    out.emit(
+        {"file": output, verb.replace(" ", "_"): what, "bytes": len(data), "bytes_before": before},
+        Text(f"{output}: {', '.join(map(safe, what))} {verb}, {before:,} -> {len(data):,} "
+             "bytes"),
+    )  # fmt: skip

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from ..author import keys, sign
 from ..author.envelope import Envelope
 from ..author.problem import Problem
 from . import keyfiles
-from .output import Output, read_file, write_files
+from .output import Output, read_file
 
 
 @click.command("sign")
@@ -58,6 +60,7 @@ def command(
         signers = [keyfiles.load_private(path, insecure) for path in private]
     else:
         signers = [keys.load_public(public)]
+    inputs = [path for path in (*private, public, imported) if path is not None]
     shown = sign.shown(envelope)
     requests: list[sign.Request] = []
     for key in signers:
@@ -66,7 +69,7 @@ def command(
             output.note(shown)
         requests.append(asked)
         if exported is not None:
-            _export(output, asked, exported)
+            _export(output, asked, exported, [file, *inputs])
             return
         if program is not None:
             value = sign.by_command(program, asked.message, timeout)
@@ -80,7 +83,7 @@ def command(
             value = key.sign(asked.message)
         envelope = Envelope.parse(sign.signed(asked, value), file)
     assert target is not None
-    write_files({target: envelope.data})
+    output.write({target: envelope.data}, inputs=inputs)
     output.emit(
         {"file": target, "signed": shown.data, "blocks": len(envelope.blocks),
          "signers": [_signer(asked) for asked in requests]},
@@ -94,9 +97,11 @@ def _signer(asked: sign.Request) -> dict[str, object]:
     return {**keyfiles.facts(asked.key), "kid": kid}
 
 
-def _export(output: Output, asked: sign.Request, target: str) -> None:
-    text = sign.statement(asked)
-    write_files({target: asked.message, f"{target}.txt": text.encode()})
+def _export(output: Output, asked: sign.Request, target: str, inputs: list[str]) -> None:
+    files: dict[str | Path, bytes] = {target: asked.message}
+    if target != "-":
+        files[f"{target}.txt"] = sign.statement(asked).encode()
+    output.write(files, inputs=inputs)
     output.emit(
         {"file": target, "text_file": f"{target}.txt", "signed": sign.shown(asked.envelope).data,
          "to_sign": asked.message, "signer": _signer(asked)},
