@@ -2,7 +2,9 @@
 """Envelopes in words: every byte of every vector explained once, and the sentences right."""
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -192,6 +194,27 @@ def test_many_ways_stay_bounded() -> None:
     assert len(found.trace.visits) <= 20_000
     check_lines(data, words.lines(found.root))
     assert "incomplete" in str(words.summary(parsed))
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [20, {n: 1 for n in range(1, 2000)}],  # many parameters
+        [22, 0, 12, 1, 22, 0, 12, 0],  # data going in circles
+        [15, [Wrap([20, {2: bytes(16)}, 2, 0]), Wrap([14, 0])]],  # choices
+        [20, {5: 1}, 5, 0, 20, {2: b"x" * 16}, 2, 0],
+        [15, [Wrap([32, Wrap([15, [Wrap([3, 0]), None]])]), Wrap([31, 0])]],
+    ],
+)
+def test_hostile_sequences_stay_cheap(commands: list[Any]) -> None:
+    """Each for 64 components, and as often as 200 kB allow."""
+    components = [[bytes([n])] for n in range(64)]
+    start = [12, True, 20, {21: "#a", 22: 1, 3: b"", 14: 1}, 21, 0]
+    repeats = min(2000, 200_000 // len(cbor.encode(commands)))
+    data = build(manifest(start + commands * repeats, components=components))
+    began = time.process_time()
+    words.summary(Envelope(data))
+    assert time.process_time() - began < 5
 
 
 # What the device of vectors/README.md has, by the names that the words give.

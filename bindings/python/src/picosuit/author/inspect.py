@@ -202,10 +202,10 @@ def _other(data: bytes, problem: Problem) -> Inspection | None:
         return None
     if item.major == TAG and item.value == names.ENVELOPE_TAG:
         return None
-    inner = item.children[0] if item.major == TAG else item
-    if inner.major == MAP and item.value in (MANIFEST_TAG, inner.value):
-        if all(inner.get(key) is not None for key in (1, 2, 3)) and _is_kind(inner, 3, BYTES):
-            return _manifest(data, inner)
+    inner = item.children[0] if item.major == TAG and item.value == MANIFEST_TAG else item
+    is_manifest = inner.major == MAP and _is_kind(inner, 2, UINT) and _is_kind(inner, 3, BYTES)
+    if is_manifest and inner.get(1) is not None:
+        return _manifest(data, inner)
     if item.major == TAG and item.value == 96:
         return _encryption_info(data)
     problem.hint = _hint(item) or problem.hint

@@ -20,6 +20,10 @@ from .problem import Problem
 WAYS_MAX = 64  # followed at the same time
 VISITS_MAX = 20_000  # of commands, all procedures together
 INDEX_MAX = 64  # components selected at the same time
+OUTCOMES_MAX = 128  # answers of the device that one way remembers
+CHAIN_MAX = 8  # components that data goes through, ways of decrypting it
+
+Params = Mapping[int, Mapping[int, Item]]  # by component, then by parameter
 
 # Conditions that compare what the device is, and the parameter that says with what.
 IDENTITY = {names.VENDOR_CHECK: names.P_VENDOR, names.CLASS_CHECK: names.P_CLASS,
@@ -63,13 +67,14 @@ class Visit:
     procedure: str
     section: int
     component: int
-    params: Mapping[tuple[int, int], Item]  # by component and parameter
+    params: Params
     content: Mapping[int, Origin]  # by component; missing: what was there before the update
     when: tuple[Assumed, ...]
     is_final: bool
 
     def get(self, parameter: int, component: int | None = None) -> Item | None:
-        return self.params.get((self.component if component is None else component, parameter))
+        return self.params.get(self.component if component is None else component, {}).get(
+            parameter)  # fmt: skip
 
     @property
     def source(self) -> int | None:
@@ -86,7 +91,7 @@ class _Nesting(Enum):
 
 @dataclass(frozen=True)
 class _Way:
-    params: Mapping[tuple[int, int], Item] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     content: Mapping[int, Origin] = field(default_factory=dict)
     outcomes: Mapping[Assumed, bool] = field(default_factory=dict)
     when: tuple[Assumed, ...] = ()
@@ -224,6 +229,9 @@ class Trace:
         if number in (names.TRY_EACH, names.RUN):
             return self._nested(command, way, component, ends)
         if number in IDENTITY:
+            if len(way.outcomes) >= OUTCOMES_MAX:
+                self.is_complete = False
+                return [way], [way]
             return _identity(number, way, component, ends)
         if number == names.IMAGE_MATCH and ends:
             outcome = self._matches(way, component)
@@ -238,7 +246,8 @@ class Trace:
     def _matches(self, way: _Way, component: int) -> bool | None:
         """Whether an integrated payload that was put there as it is has the digest; None: only
         the device knows."""
-        origin, digest = way.content.get(component), way.params.get((component, names.P_DIGEST))
+        origin = way.content.get(component)
+        digest = way.params.get(component, {}).get(names.P_DIGEST)
         if not self.peeks or origin is None or digest is None:
             return None
         if origin.encryption or origin.uri is None:
@@ -257,13 +266,14 @@ class Trace:
         if argument.major != MAP:
             self.is_complete = False
             return way
-        params = dict(way.params)
+        params = dict(way.params.get(component, {}))
         for key, value in argument.pairs:
-            if key.number == names.P_SOFT:
+            number = key.number
+            if number == names.P_SOFT:
                 way = replace(way, is_soft=value.value == 21)
-            elif key.number is not None and not (is_weak and (component, key.number) in params):
-                params[component, key.number] = value
-        return replace(way, params=params)
+            elif number in names.PARAMETERS and not (is_weak and number in params):
+                params[number] = value
+        return replace(way, params={**way.params, component: params})
 
     def _nested(
         self, command: Command, way: _Way, component: int, ends: bool
@@ -298,7 +308,7 @@ class Trace:
 
 def _identity(number: int, way: _Way, component: int, ends: bool) -> tuple[list[_Way], list[_Way]]:
     """A condition on what the device is: known on this way already, or splitting it."""
-    value = way.params.get((component, IDENTITY[number]))
+    value = way.params.get(component, {}).get(IDENTITY[number])
     if value is None:
         return [], [way]
     here = Assumed(number, component, value.encoded)
@@ -316,30 +326,29 @@ def _identity(number: int, way: _Way, component: int, ends: bool) -> tuple[list[
 
 
 def moved(
-    number: int, params: Mapping[tuple[int, int], Item], content: Mapping[int, Origin],
-    component: int,
-) -> dict[int, Origin]:  # fmt: skip
+    number: int, params: Params, content: Mapping[int, Origin], component: int
+) -> dict[int, Origin]:
     """Content of the components after a directive."""
-    content = dict(content)
-    info = params.get((component, names.P_ENCRYPTION))
+    content, mine = dict(content), params.get(component, {})
+    info, source = mine.get(names.P_ENCRYPTION), mine.get(names.P_SOURCE)
     decrypted = () if info is None else (info,)
-    source = params.get((component, names.P_SOURCE))
     other = None if source is None else source.number
     if number == names.FETCH:
-        content[component] = Origin(uri=params.get((component, names.P_URI)))
+        content[component] = Origin(uri=mine.get(names.P_URI))
     elif number == names.WRITE:
-        literal = params.get((component, names.P_CONTENT))
-        content[component] = Origin(literal=literal, encryption=decrypted)
+        content[component] = Origin(literal=mine.get(names.P_CONTENT), encryption=decrypted)
     elif number == names.COPY and other is not None:
-        before = content.get(other, Origin())
-        content[component] = replace(
-            before, encryption=before.encryption + decrypted, via=(*before.via, other)
-        )
+        content[component] = _gone_through(content.get(other, Origin()), other, decrypted)
     elif number == names.SWAP and other is not None:
-        mine, theirs = content.get(component, Origin()), content.get(other, Origin())
-        content[component] = replace(theirs, via=(*theirs.via, other))
-        content[other] = replace(mine, via=(*mine.via, component))
+        before = content.get(component, Origin())
+        content[component] = _gone_through(content.get(other, Origin()), other)
+        content[other] = _gone_through(before, component)
     return content
+
+
+def _gone_through(origin: Origin, component: int, decrypted: tuple[Item, ...] = ()) -> Origin:
+    return replace(origin, encryption=(origin.encryption + decrypted)[-CHAIN_MAX:],
+                   via=(*origin.via, component)[-CHAIN_MAX:])  # fmt: skip
 
 
 def unique(values: Iterable[str]) -> list[str]:
