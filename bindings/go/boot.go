@@ -91,7 +91,9 @@ func NewFlash(length, page, unit uint32, erased byte) (*Flash, error) {
 		return nil, refusal(ErrArg, fmt.Sprintf(
 			"no flash of %d bytes in pages of %d and units of %d", length, page, unit))
 	}
-	return &Flash{newHandle(at, "Flash", raw.Bind_flash_free), length}, nil
+	f := &Flash{newHandle(at, "Flash", raw.Bind_flash_free), length}
+	f.finalized()
+	return f, nil
 }
 
 // operate does something with bytes at an offset, which is refused outside the flash.
@@ -199,6 +201,7 @@ func NewBoot(flash *Flash, g Geometry) (*Boot, error) {
 		return nil, refusal(ErrArg, "areas of the boot state that are not whole pages of the flash")
 	}
 	b := &Boot{newHandle(at, "Boot", raw.Bind_boot_free), flash}
+	b.finalized()
 	st := raw.Bind_boot_factory(b.at, ptr(g.Factory), size(g.Factory))
 	if st == 0 {
 		st = raw.Bind_boot_component(b.at, ptr(g.Component), size(g.Component))

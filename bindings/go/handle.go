@@ -21,16 +21,16 @@ type handle struct {
 var errMemory = errors.New("picosuit: out of memory")
 
 func newHandle(at uintptr, name string, free func(uintptr)) *handle {
-	h := &handle{at: at, name: name, free: free}
-	runtime.SetFinalizer(h, (*handle).release)
-	return h
+	return &handle{at: at, name: name, free: free}
 }
+
+// finalized is for a handle that leaves this package, where Close may be forgotten.
+func (h *handle) finalized() { runtime.SetFinalizer(h, (*handle).release) }
 
 func (h *handle) release() {
 	if h.at != 0 {
 		h.free(h.at)
 		h.at = 0
-		runtime.SetFinalizer(h, nil)
 	}
 }
 
@@ -67,6 +67,7 @@ func (h *handle) Close() error {
 	}
 	defer h.leave()
 	h.release()
+	runtime.SetFinalizer(h, nil)
 	return nil
 }
 

@@ -48,6 +48,15 @@ func word(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[4*i:]) }
 // wanted. keys are tried before a KeySource is asked. Errors: ErrArg for a key or option that
 // cannot be.
 func NewProcessor(device Device, keys []Key, options *Options) (*Processor, error) {
+	p, err := newProcessor(device, keys, options)
+	if err != nil {
+		return nil, err
+	}
+	p.finalized()
+	return p, nil
+}
+
+func newProcessor(device Device, keys []Key, options *Options) (*Processor, error) {
 	work := WorkSize
 	if options != nil && options.Work != 0 {
 		work = options.Work
@@ -59,17 +68,12 @@ func NewProcessor(device Device, keys []Key, options *Options) (*Processor, erro
 	if at == 0 {
 		return nil, errMemory
 	}
-	p := &Processor{handle: newHandle(at, "Processor", raw.Bind_processor_free), device: device,
-		question: make([]byte, 512), block: make([]byte, 64)}
+	p := &Processor{handle: newHandle(at, "Processor", raw.Bind_processor_free), device: device}
 	for i, k := range keys {
 		if err := p.add(k); err != nil {
 			p.release()
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
-	}
-	if _, err := p.Reset(); err != nil {
-		p.release()
-		return nil, err
 	}
 	return p, nil
 }
@@ -202,7 +206,7 @@ func (p *Processor) settle(st int32) (Status, error) {
 	for st == int32(Again) {
 		n := raw.Bind_question(p.at, ptr(p.question), size(p.question))
 		if int(n) > len(p.question) {
-			p.question = make([]byte, n)
+			p.question = make([]byte, n+256)
 			continue
 		}
 		if n <= 0 { // the device said ErrAgain
@@ -275,6 +279,9 @@ func (p *Processor) dispatch(q []byte) (reply, error) {
 		stored, capacity, err := p.device.(Storage).Size(component)
 		return reply{a: stored, b: capacity}, err
 	case raw.BIND_READ:
+		if p.block == nil {
+			p.block = make([]byte, 64)
+		}
 		block := p.block[:x(2)]
 		return reply{data: block}, p.device.(Storage).Read(component, x(1), block)
 	case raw.BIND_BEGIN:

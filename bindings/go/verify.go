@@ -8,7 +8,7 @@ import "picosuit.example/go/internal/raw"
 // says what it is. It asks no device, so rights and components are not looked at: see
 // Processor.Begin.
 func Verify(envelope []byte, keys []Key) (Info, error) {
-	p, err := NewProcessor(nil, keys, nil)
+	p, err := newProcessor(nil, keys, nil)
 	if err != nil {
 		return Info{}, err
 	}
