@@ -171,7 +171,7 @@ REFUSED = [  # what is replaced, by what, the line, what is said
     ('hex = "3d', 'hex = "xy', 15, "trust-anchor 1: hex: not hexadecimal digits"),
     ('hex = "', 'file = "a"\nhex = "', 13, "trust-anchor 1: either file or hex"),
     ('kid = "root"', 'rights = ["ALL"]', 14,
-     "trust-anchor 1: rights: 'ALL' is not one of UPDATE, INVOKE, UNINSTALL, KEYS, ANY_DEVICE"),
+     "trust-anchor 1: rights: 'ALL' is not one of update, invoke, uninstall, keys, any-device"),
     ('kid = "root"', 'alg = "RSA"', 14,
      "trust-anchor 1: alg: 'RSA' is not one of Ed25519, EdDSA, HMAC 256/256"),
     ("[memory]", "[slots]\ncount = 2\nwrite = 2\n[memory]", 7,

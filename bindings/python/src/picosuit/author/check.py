@@ -269,14 +269,22 @@ class Checker:
                        named, error.label, _label(error), error.platform, place, during)
 
 
+# What a label is, where that is settled; for other codes the words at the offset say it.
+LABELS = (
+    (names.COMMANDS, (Code.E_CONDITION, Code.E_TRY, Code.E_COMMAND, Code.E_SHARED, Code.E_INDEX,
+                      Code.E_TRANSIENT, Code.E_STEPS, Code.E_UNSUPPORTED, Code.E_FETCH,
+                      Code.E_LENGTH, Code.E_DECRYPT, Code.E_CAPACITY, Code.E_PLATFORM)),
+    (names.PARAMETERS, (Code.E_UNSET, Code.E_PARAM, Code.E_SOFT)),
+    (names.ENVELOPE, (Code.E_AUTH, Code.E_COSE, Code.E_SEVERED)),
+    (names.MEMBERS, (Code.E_ROLLBACK, Code.E_VERSION)),
+)  # fmt: skip
+
+
 def _label(error: picosuit.Error) -> str | None:
-    """What the label of an error is called: by its code, a parameter, a member, a command."""
-    if error.label is None or error.code == Code.E_ROOM:
-        return None
-    if error.code in (Code.E_MEMBER, Code.E_MISSING) or not error.section:
-        return names.MEMBERS.get(error.label)
-    is_parameter = error.code in (Code.E_UNSET, Code.E_PARAM)
-    return (names.PARAMETERS if is_parameter else names.COMMANDS).get(error.label)
+    if error.code == Code.E_DIGEST:  # of a payload, or of a member
+        return (names.COMMANDS if error.section else names.ENVELOPE).get(error.label or 0)
+    return next((table.get(error.label or 0) for table, codes in LABELS if error.code in codes),
+                None)  # fmt: skip
 
 
 def check(

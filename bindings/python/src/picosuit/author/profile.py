@@ -23,7 +23,7 @@ ANCHOR_ALGORITHMS = {"Ed25519": names.ED25519, "EdDSA": names.EDDSA,
 DEVICE_ALGORITHMS = {"ECDH-ES+A128KW": names.ECDH_ES_A128KW, "A128KW": names.A128KW}
 KEY_LEN = {names.ED25519: 32, names.EDDSA: 32, names.HMAC256: 32, names.ECDH_ES_A128KW: 32,
            names.A128KW: 16}  # fmt: skip
-RIGHTS = {name: bit for bit, name in names.RIGHTS.items()}
+RIGHTS = {name.lower().replace("_", "-"): bit for bit, name in names.RIGHTS.items()}
 # Switches PICOSUIT_WITH_..., and whether they are on by default.
 FEATURES = {"ENCRYPTION": True, "MAC": True, "SEVERED": True, "INTEGRATED": True, "SLOTS": True,
             "SWAP": False, "REPORT": True}  # fmt: skip
@@ -178,7 +178,7 @@ def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple
         name, kid_text = table.choice_at("alg", algorithms), table.text_at("kid")
         alg = next(iter(algorithms.values())) if name is None else algorithms[name]
         kid = None if kid_text is None else keys.read_kid(kid_text)
-        rights = table.choices_at("rights", RIGHTS) if key == "trust-anchor" else []
+        rights = table.list_at("rights", _right) if key == "trust-anchor" else []
         number = table.int_at("id", 1, 0xFFFF)
         data, path = table.hex_at("hex", KEY_LEN[alg]), table.path_at("file")
         if (data is None) == (path is None):
@@ -206,11 +206,19 @@ def _key_name(kid: bytes | None, path: Path | None, place: str) -> str:
     return place if path is None else path.name
 
 
+def _right(value: Any, where: str) -> int:
+    """The bit of update, invoke, ...; capitals are good, too: the header writes them so."""
+    bit = RIGHTS.get(value.lower().replace("_", "-")) if isinstance(value, str) else None
+    if bit is None:
+        raise Problem(f"{where}: {value!r} is not one of {', '.join(RIGHTS)}")
+    return bit
+
+
 def _rights(given: list[int], own: int | None, key: str) -> int:
     """Of the profile, else of the key file, else to update and to start."""
     if key == "device-key":
         return 0
-    default = RIGHTS["UPDATE"] | RIGHTS["INVOKE"]
+    default = RIGHTS["update"] | RIGHTS["invoke"]
     return sum(set(given)) or (default if own is None else own)
 
 
