@@ -35,14 +35,14 @@ IMAGE = random.Random(1).randbytes(1000)
 
 
 class Bounded(Port):
-    """Fails after an hour of the fake clock, or a million bytes: the host did not give up."""
+    """Fails after hours of the fake clock, or a million bytes: the host did not give up."""
 
-    read_n = 0
+    read_n, hours = 0, 1
 
     def read(self, timeout: float) -> bytes:
         data = super().read(timeout)
         self.read_n += len(data)
-        assert self.clock.now < 3600 and self.read_n < 1_000_000
+        assert self.clock.now < 3600 * self.hours and self.read_n < 1_000_000
         return data
 
 
@@ -569,6 +569,38 @@ def test_push_folder_without_the_file(tmp_path: Path) -> None:
         with pytest.raises(Problem) as error:
             source.find(URI)
         assert str(error.value) == want
+
+
+def test_push_device_that_talks_all_the_time() -> None:
+    device, clock = Device(250, [(URI, IMAGE)]), Clock()
+    device.spoil = lambda answer: b"temperature 21\r\n" + answer + b"humidity "
+    outcome = push_to(device, clock=clock)
+    assert outcome.is_installed and outcome.attempts == 1 and clock.now < 60
+    assert outcome.lines[-1] == "humidity temperature 21"
+
+
+@settings(deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_push_whatever_the_device_answers_it_ends(draw: random.Random) -> None:
+    device, clock = Device(250, [(URI, IMAGE)]), Clock()
+
+    def spoil(answer: bytes) -> bytes:
+        kind = draw.randbytes(1) if draw.random() < 0.2 else bytes([draw.choice(b"ANRDK")])
+        made_up = frame(kind, answer[2], draw.randbytes(draw.choice((0, 6, 11, 16, 20, 64))))
+        return draw.choice([answer] * 20 + [b"", draw.randbytes(30), made_up, made_up])
+
+    def connect() -> Transport:
+        port = Bounded(device, clock)
+        port.hours = 1000
+        return port
+
+    device.spoil = spoil
+    try:
+        outcome = push_to(device, connect=connect, clock=clock, retries=2)
+    except Problem as problem:
+        assert "\n" not in str(problem)
+    else:
+        assert outcome.attempts <= 3
 
 
 # -- real channels, and the command --------------------------------------------------------------
