@@ -30,12 +30,14 @@ check() {
 same() { diff "$1" "$2"; }
 is_target() { grep -q "^$1:\|^\.PHONY:.* $1\( \|$\)" Makefile; }
 
-# A refusal of the index, a record that test_receive runs, a row of test_commands, or a literal.
+# A refusal of the index, a record that test_receive runs, a row of test_commands, a literal, or
+# a function of the Python tests.
 is_test() {
     grep -qs "^name = $1\$" vectors/refuse/index.txt && return
     grep -qs "^name = ${1#test_receive_}\$" vectors/suit/index.txt && return
     grep -qs "{\"${1#test_commands_}\"" vectors/test/*.c && return
-    grep -qs "\"$1\"" vectors/test/*.c
+    grep -qs "\"$1\"" vectors/test/*.c && return
+    grep -qs "^def $1(" bindings/python/tests/*.py
 }
 
 rm -rf "$dir"
