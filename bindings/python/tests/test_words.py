@@ -217,6 +217,33 @@ def test_hostile_sequences_stay_cheap(commands: list[Any]) -> None:
     assert time.process_time() - began < 5
 
 
+@pytest.mark.parametrize(
+    ("install", "more", "is_complete"),
+    [
+        ([14, 0], {}, True),
+        ([29, 0, 28, 0, 23, 0], {}, True),
+        ([-9, 0], {}, False),
+        ([34, {0: {21: "#a"}}, 21, 0], {}, False),
+        ([14, 0], {15: Wrap([14, 0])}, False),
+    ],
+)
+def test_what_is_not_known_makes_a_summary_incomplete(
+    install: Any, more: dict[int, Any], is_complete: bool
+) -> None:
+    members = {1: 1, 2: 1, 3: Wrap({2: [[b"app"]]}), 20: Wrap(install), **more}
+    data = words.summary(Envelope(build(cbor.encode(members)))).data
+    assert data["complete"] is is_complete
+
+
+def test_accepted_vectors_are_complete() -> None:
+    """But for sections that were taken out."""
+    for path in sorted((VECTORS / "suit").glob("*.suit")):
+        data = words.summary(envelope(path)).data
+        is_gone = any(row["is_right"] is None and row["member"] in ("install", "payload-fetch")
+                      for row in data["severed"])  # fmt: skip
+        assert data["complete"] is not is_gone, path.name
+
+
 # What the device of vectors/README.md has, by the names that the words give.
 HANDLES = {"[h'00']": 0, "[h'01']": 1, "[h'02']": 2, "stage": 3, "trusted": 5, "keys": 6,
            "denied": 7, "[]": 9, "[h'']": 11, "ab/c": 12, "a/bc": 13,

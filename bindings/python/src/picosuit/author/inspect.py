@@ -118,7 +118,7 @@ def _payloads(words: Words) -> Iterator[Check]:
                 seen.setdefault(check.text, check)
     yield from seen.values()
     for key, item in words.envelope.payloads.items():
-        if key not in used and words.trace.is_complete:
+        if key not in used and words.is_complete:
             yield Check(item.start, f"payload {safe(key)}: nothing fetches it", None)
 
 

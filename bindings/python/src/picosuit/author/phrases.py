@@ -248,6 +248,12 @@ class Phrases:
         self.envelope = envelope
         self.trace = Trace(envelope)
 
+    @property
+    def is_complete(self) -> bool:
+        """Nothing that the envelope does is left out here: sections of other drafts are."""
+        others = (15, 18, 24)
+        return self.trace.is_complete and not any(map(self.envelope.manifest.get, others))
+
     # -- names of things -------------------------------------------------------------------
 
     def component(self, index: int | None) -> str:

@@ -102,7 +102,7 @@ class _Way:
 class Trace:
     """visits       in the order of the procedures
     by_command   the same, by the offset of the command
-    is_complete  no limit was reached and every section could be followed
+    is_complete  no limit was reached, and every command is known and could be followed
 
     peeks: whether a payload in the envelope has the right digest decides which way is taken.
     """
@@ -111,8 +111,8 @@ class Trace:
         self.envelope, self.peeks = envelope, peeks
         self.visits: list[Visit] = []
         self.by_command: dict[int, list[Visit]] = {}
-        self.is_complete = True
         self._hashed: dict[int, list[int | bytes]] = {}  # payloads, by where they stand
+        self.is_complete = True
         for self._procedure, sections in (("update", names.UPDATE), ("invoke", names.INVOKE)):
             ways = [_Way()]
             for self._section in sections:
@@ -239,6 +239,7 @@ class Trace:
         if names.name_of(names.COMMANDS, number).startswith("condition-"):
             return ([] if number == names.ABORT else [way]), [way]
         if number not in MOVES:
+            self.is_complete &= number in (names.INVOKE_COMMAND, 29)  # 29: wait changes nothing
             return [way], []
         content = moved(number, way.params, way.content, component)
         return [replace(way, content=content)], []

@@ -553,7 +553,7 @@ def summary(envelope: Envelope) -> Summary:
         "severed": [{"member": name, "is_right": right, "state": says}
                     for name, right, says in severed],
         "payloads": [{"key": key, "size": n, "sha256": value} for key, n, value in payloads],
-        "complete": words.trace.is_complete,
+        "complete": words.is_complete,
     }  # fmt: skip
     is_wrong = alg == names.SHA256 and not envelope.is_digest_right
     wrong = ", which is NOT its digest" if is_wrong else ""
@@ -573,10 +573,9 @@ def summary(envelope: Envelope) -> Summary:
     rows += [("payload", f"{key}: {size(n)}, SHA-256 {value}") for key, n, value in payloads]
     if reference is not None:
         rows.append(("reference", safe(reference)))
-    if not words.trace.is_complete:
-        rows.append(
-            ("incomplete", "a section is missing, malformed, or has too many ways to follow")
-        )
+    if not words.is_complete:
+        why = "something is missing, malformed, not known here, or has too many ways to follow"
+        rows.append(("incomplete", why))
     return Summary(data, rows)
 
 
