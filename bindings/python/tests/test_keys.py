@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from picosuit.author import keys, names
 from picosuit.author.problem import Problem
+from picosuit.cli import keyfiles
 
 ROOT = Path(__file__).resolve().parents[3]
 P = 2**255 - 19
@@ -394,6 +395,24 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_standard_input() -> None:
     assert good("--json", "key", "show", "-", stdin=PEM_PUBLIC).data["public"] == COSE[-2].hex()
+
+
+def test_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    assert "needs --public FILE" in refused("keygen", "-")
+    key = keys.parse(good("keygen", "-", "--public", "k.pub").out)
+    file = write(tmp_path / "k.pem", key.pem())
+    assert keys.parse(good("key", "convert", file, "--public", "-o", "-").out) == key.public_half()
+    assert key.secret is not None and set(listing(tmp_path)) == {"k.pem", "k.pub"}
+
+
+def test_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.prompt", lambda text, **_: f"to {text}")
+    monkeypatch.delenv("PICOSUIT_PASSPHRASE", raising=False)
+    assert keyfiles.ask("k.pem")() == b"to Passphrase of k.pem"
+    assert keyfiles.new_passphrase("k.pem") == b"to Passphrase for k.pem"
 
 
 @pytest.mark.parametrize("arguments, what", [

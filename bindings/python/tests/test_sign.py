@@ -145,6 +145,15 @@ def test_in_two_steps(bench: Bench, kid: tuple[str, ...]) -> None:
     assert data == bench.sign("--key", bench.private, *kid).data
 
 
+def test_standard_output(bench: Bench) -> None:
+    """The envelope, or the bytes to sign, and nothing else; the words go beside it."""
+    out = good("sign", bench.envelope, "-o", "-", "--key", bench.private).out
+    assert out == bench.sign("--key", bench.private).data
+    result = good("sign", bench.envelope, "--public", bench.public, "--export", "-")
+    assert result.out == sign.request(Envelope.parse(UNSIGNED), bench.key).message
+    assert "update      number 1" in result.err and not (bench.folder / "-.txt").exists()
+
+
 def test_shows_what_is_signed(bench: Bench) -> None:
     result = run("sign", bench.envelope, "-o", bench.out, "--key", bench.private)
     for part in ("update      number 1", "1,000 bytes", "from #fw",

@@ -27,6 +27,7 @@ from .envelope import (
     Envelope,
     all_commands,
     build,
+    check_digests,
     commands,
     digest_of,
     digest_value,
@@ -35,7 +36,6 @@ from .envelope import (
 )
 from .keys import Key, kid_text
 from .problem import Problem
-from .sign import check_digests
 from .trace import MOVES, Origin, Trace, Visit, moved
 
 VIA: ids.Identifier = (b"t",)

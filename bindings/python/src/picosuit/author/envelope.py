@@ -239,6 +239,21 @@ class Envelope:
                      members, payloads)  # fmt: skip
 
 
+def check_digests(envelope: Envelope) -> None:
+    """The wrapper's digest is the manifest's, and what stands beside the manifest is what the
+    manifest says: else people would be shown something else than what is signed."""
+    if not envelope.is_digest_right:
+        raise envelope.digest.fail("the digest in the authentication wrapper is not that of the "
+                                   "manifest", "the manifest was changed afterwards")  # fmt: skip
+    for number, item in envelope.members.items():
+        name = names.ENVELOPE[number]
+        severed = envelope.severed(number)
+        if severed is None:
+            raise item.fail(f"{name} stands in the envelope, but the manifest has no digest of it")
+        if severed != (names.SHA256, digest_of(item.encoded)):
+            raise item.fail(f"the digest of {name} in the manifest is not that of the member")
+
+
 def read_digest(item: Item) -> tuple[int, bytes]:
     """Algorithm and value of a SUIT_Digest. Source: [M 10]."""
     fields = item.want(ARRAY, "a digest").children

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 
 from . import cose, names
-from .envelope import Envelope, all_commands, digest_of
+from .envelope import Envelope, all_commands, check_digests, digest_of
 from .keys import Key, kid_text
 from .lint import Finding, Subject, lint
 from .phrases import joined, safe
@@ -59,21 +59,6 @@ def request(envelope: Envelope, key: Key, kid: bytes | None = None) -> Request:
         raise e.within(envelope.file or "the envelope") from None
     message = cose.message(key.alg, protected, envelope.digest.encoded)
     return Request(envelope, key, kid, protected, message)
-
-
-def check_digests(envelope: Envelope) -> None:
-    """The wrapper's digest is the manifest's, and what stands beside the manifest is what the
-    manifest says: else people would be shown something else than what is signed."""
-    if not envelope.is_digest_right:
-        raise envelope.digest.fail("the digest in the authentication wrapper is not that of the "
-                                   "manifest", "the manifest was changed afterwards")  # fmt: skip
-    for number, item in envelope.members.items():
-        name = names.ENVELOPE[number]
-        severed = envelope.severed(number)
-        if severed is None:
-            raise item.fail(f"{name} stands in the envelope, but the manifest has no digest of it")
-        if severed != (names.SHA256, digest_of(item.encoded)):
-            raise item.fail(f"the digest of {name} in the manifest is not that of the member")
 
 
 def _check_new(envelope: Envelope, key: Key) -> None:

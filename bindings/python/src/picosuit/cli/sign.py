@@ -99,12 +99,13 @@ def _signer(asked: sign.Request) -> dict[str, object]:
 
 def _export(output: Output, asked: sign.Request, target: str, inputs: list[str]) -> None:
     files: dict[str | Path, bytes] = {target: asked.message}
-    if target != "-":
-        files[f"{target}.txt"] = sign.statement(asked).encode()
+    text_file = None if target == "-" else f"{target}.txt"
+    if text_file is not None:
+        files[text_file] = sign.statement(asked).encode()
     output.write(files, inputs=inputs)
+    says = "" if text_file is None else f"; {text_file} says what it is"
     output.emit(
-        {"file": target, "text_file": f"{target}.txt", "signed": sign.shown(asked.envelope).data,
+        {"file": target, "text_file": text_file, "signed": sign.shown(asked.envelope).data,
          "to_sign": asked.message, "signer": _signer(asked)},
-        f"to be signed with Ed25519: {target}, {len(asked.message)} bytes; {target}.txt says what "
-        "it is",
+        f"to be signed with Ed25519: {target}, {len(asked.message)} bytes{says}",
     )  # fmt: skip
