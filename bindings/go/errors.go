@@ -83,6 +83,7 @@ func (e *Error) Unwrap() error { return e.cause }
 func answer(err error) int32 {
 	var number Answer
 	var code Code
+	var inner *Error // of the Boot or Flash from which the device answers
 	switch {
 	case errors.Is(err, ErrAgain):
 		return int32(Again)
@@ -90,6 +91,10 @@ func answer(err error) int32 {
 		return int32(number)
 	case errors.As(err, &code):
 		return int32(code)
+	case errors.As(err, &inner) && inner.Platform < 0:
+		return inner.Platform
+	case inner != nil:
+		return int32(inner.Code)
 	}
 	return -1
 }

@@ -41,11 +41,12 @@ type flow struct {
 	buf      [4096]byte
 	rest     []byte // of buf, not yet taken
 	ended    bool   // the envelope was read to its end
+	whole    bool   // and FeedEnd said that this is all of it
 }
 
 func (f *flow) run() error {
 	st, err := More, error(nil)
-	for err == nil && (st != OK || !f.ended) {
+	for err == nil && (st != OK || !f.whole) {
 		switch st {
 		case More, OK: // OK: what follows must still be an envelope
 			st, err = f.feed()
@@ -101,11 +102,10 @@ func (f *flow) feed() (Status, error) {
 			return 0, fmt.Errorf("picosuit: reading the envelope: %w", err)
 		}
 	}
-	if len(f.rest) == 0 {
-		if f.ended {
-			return f.until(f.p.FeedEnd)
-		}
-		return More, nil
+	if len(f.rest) == 0 && f.ended {
+		st, err := f.until(f.p.FeedEnd)
+		f.whole = err == nil
+		return st, err
 	}
 	rest, st, err := f.give(f.rest, f.p.Feed)
 	f.rest = rest
@@ -165,7 +165,7 @@ func (f *flow) rewind(want Request) (bool, Status, error) {
 	if err := f.p.Rewind(); err != nil {
 		return true, 0, err
 	}
-	f.rest, f.ended = nil, false
+	f.rest, f.ended, f.whole = nil, false, false
 	return true, More, nil
 }
 

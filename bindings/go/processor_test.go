@@ -64,30 +64,72 @@ func process(t testing.TB, r record, b *board, device picosuit.Device, envelope 
 	return p.Process(context.Background(), picosuit.Update, envelope, sourceOf(t, r))
 }
 
+// eager says with its last byte that it is the last.
+type eager struct{ *bytes.Reader }
+
+func (e eager) Read(buf []byte) (int, error) {
+	n, err := e.Reader.Read(buf)
+	if err == nil && e.Len() == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
 // What Process makes of a record is what the loop of a device makes of it.
 func TestProcessVectors(t *testing.T) {
 	for _, index := range []string{"suit/index.txt", "refuse/index.txt"} {
 		for i, r := range read(t, index) {
-			if r.has("work") || testing.Short() && i%8 != 0 {
+			procedure, ok := r["procedure"]
+			if r.has("work") || testing.Short() && i%8 != 0 || ok && procedure != "update" {
 				continue
 			}
-			if procedure, ok := r["procedure"]; ok && procedure != "update" {
-				continue
-			}
-			b := boardOf(t, r)
-			err := process(t, r, b, b, bytes.NewReader(load(t, r["file"])))
-			got := result{contents: b.contents(), invoked: b.invoked, writes: b.writes,
-				args: string(b.args)}
-			var e *picosuit.Error
-			if errors.As(err, &e) {
-				got.err = picosuit.Error{Code: e.Code, Offset: e.Offset, Label: e.Label,
-					Platform: e.Platform, Section: e.Section, Component: e.Component}
-			} else if err != nil {
-				t.Fatalf("%s: %v", r["name"], err)
-			}
-			expect(t, r, way{piece: inOpen}, got, "")
-			if len(b.broken) > 0 {
-				t.Errorf("%s: %s", r["name"], b.broken[0])
+			envelope := load(t, r["file"])
+			processVector(t, r, bytes.NewReader(envelope))
+			processVector(t, r, eager{bytes.NewReader(envelope)})
+		}
+	}
+}
+
+func processVector(t *testing.T, r record, envelope io.Reader) {
+	b := boardOf(t, r)
+	err := process(t, r, b, b, envelope)
+	got := result{contents: b.contents(), invoked: b.invoked, writes: b.writes,
+		args: string(b.args)}
+	var e *picosuit.Error
+	if errors.As(err, &e) {
+		got.err = picosuit.Error{Code: e.Code, Offset: e.Offset, Label: e.Label,
+			Platform: e.Platform, Section: e.Section, Component: e.Component}
+	} else if err != nil {
+		t.Fatalf("%s: %v", r["name"], err)
+	}
+	expect(t, r, way{piece: inOpen}, got, "")
+	if len(b.broken) > 0 {
+		t.Errorf("%s: %s", r["name"], b.broken[0])
+	}
+}
+
+// A byte too few or too many is found, also behind the last one that the procedure needs.
+func TestProcessEnds(t *testing.T) {
+	for i, r := range read(t, "suit/index.txt") {
+		procedure, ok := r["procedure"]
+		if r.has("work") || ok && procedure != "update" || r["expect"] != "ok" ||
+			testing.Short() && i%8 != 0 {
+			continue
+		}
+		envelope := load(t, r["file"])
+		for _, c := range []struct {
+			envelope []byte
+			want     error
+		}{
+			{envelope[:len(envelope)-1], picosuit.ErrTruncated},
+			{append(envelope[:len(envelope):len(envelope)], 0), picosuit.ErrTrailing},
+		} {
+			for _, reader := range []io.Reader{bytes.NewReader(c.envelope),
+				eager{bytes.NewReader(c.envelope)}} {
+				b := boardOf(t, r)
+				if err := process(t, r, b, b, reader); !errors.Is(err, c.want) {
+					t.Errorf("%s, %T: %v, expected %v", r["name"], reader, err, c.want)
+				}
 			}
 		}
 	}
@@ -430,6 +472,8 @@ func TestErrorOfTheDevice(t *testing.T) {
 		{picosuit.Answer(7), -1},
 		{fmt.Errorf("page 3: %w", picosuit.Answer(-9)), -9},
 		{picosuit.ErrCapacity, -63},
+		{fmt.Errorf("boot: %w", &picosuit.Error{Code: picosuit.ErrTrial}), -38},
+		{&picosuit.Error{Code: picosuit.ErrPlatform, Platform: -7}, -7},
 	} {
 		b := boardOf(t, r)
 		err := process(t, r, b, broken{b, c.err}, bytes.NewReader(load(t, r["file"])))
