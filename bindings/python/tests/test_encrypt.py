@@ -379,6 +379,8 @@ def test_via() -> None:
     assert new.components[2] == (b"stage", b"\0")
     with pytest.raises(Problem, match="component that ciphertext is to go through"):
         make(manifest(GOOD["twice"]), via=(b"\1",))
+    with pytest.raises(Problem, match="encrypted already"):
+        make(make().envelope.data, files=FILES, via=(b"stage",))
 
 
 def test_33_components() -> None:
@@ -445,6 +447,21 @@ def uris(folder: Path, *names_: str) -> Path:
     path = folder / "uris.suit"
     path.write_bytes(build(cbor.encode({1: 1, 2: 5, 3: Wrap(common), 20: Wrap(install)})))
     return path
+
+
+def test_profile_says_through_which_component(folder: Path) -> None:
+    """The transient one, if there is one of them; what is encrypted already keeps its own."""
+    profile = folder / "device.toml"
+    text = (ROOT / "bench/m0/device.toml").read_text().replace('"t"', '"pipe"')
+    profile.write_text(text)
+    arguments: list[str | Path] = ["-o", folder / "o.suit", "--to", folder / "d.pub",
+                                   "--profile", profile]  # fmt: skip
+    good("encrypt", folder / "plain.suit", *arguments)
+    assert Envelope.parse((folder / "o.suit").read_bytes()).components == [(b"\0",), (b"pipe",)]
+    (folder / "first.suit").write_bytes(make().envelope.data)
+    good("encrypt", folder / "first.suit", *arguments, "--payload", folder / "a.bin",
+         "--payload", folder / "b.bin")  # fmt: skip
+    assert Envelope.parse((folder / "o.suit").read_bytes()).components == [(b"\0",), (b"t",)]
 
 
 def test_payloads_by_uri(folder: Path) -> None:

@@ -4,6 +4,7 @@ device with the same contents; the memory foretold is the memory needed."""
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -20,7 +21,7 @@ from picosuit.author import encrypt, names, sign
 from picosuit.author import keys as keyfiles
 from picosuit.author.cbor import Wrap
 from picosuit.author.encrypt import Plain
-from picosuit.author.envelope import Envelope
+from picosuit.author.envelope import Envelope, build
 from picosuit.author.problem import Problem
 from picosuit.author.virtual import Component, Ids, Outcome, VirtualDevice, run_update
 
@@ -250,3 +251,26 @@ def test_encrypted_manifest_does_what_the_plain_one_does(install: list[Any]) -> 
     """Both payloads are fetched at the end, so that only the way there is in question."""
     assume(compare([*install, 12, 0, 20, {21: "#a"}, 21, 2, 3, 15,
                     12, 1, 20, {21: "#b"}, 21, 2, 3, 15]))  # fmt: skip
+
+
+SMALL = [e for e in (Envelope.parse(r.data()) for r in records("suit/index.txt")
+                     if r["expect"] == "ok") if len(e.data) < 3000]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(SMALL), st.data())
+def test_hostile_manifests_end_in_a_problem(envelope: Envelope, choice: st.DataObject) -> None:
+    """A changed byte, under a digest that is right: nothing but Problem comes out."""
+    content = bytearray(envelope.manifest_bstr.content)
+    for _ in range(choice.draw(st.integers(1, 2))):
+        at = choice.draw(st.integers(0, len(content) - 1))
+        content[at] = choice.draw(st.sampled_from((0x00, 0x40, 0x80, 0xA0, 0xF5, 0xF6))
+                                  | st.integers(0, 255))  # fmt: skip
+    files = [p for p in DATA if hashlib.sha256(p.data).digest() in content]
+    members = {key: item.content for key, item in envelope.members.items()}
+    payloads = {key: item.content for key, item in envelope.payloads.items()}
+    data = build(bytes(content), (), members, payloads)
+    for use in (lambda e: sign.sign(e, SIGNER), sign.shown,
+                lambda e: encrypt.encrypt(e, [RECIPIENT.public_half()], files)):  # fmt: skip
+        with suppress(Problem):
+            use(Envelope.parse(data))

@@ -153,7 +153,7 @@ class Item:
 
     def plain(self) -> Any:
         """The Python value; `encode` gives the same bytes again. An array that is a key of a
-        map becomes a tuple."""
+        map becomes a tuple. Raises Problem for a key that Python cannot have."""
         if self.major in (UINT, NINT):
             return self.number
         if self.major == BYTES:
@@ -163,10 +163,18 @@ class Item:
         if self.major == ARRAY:
             return [child.plain() for child in self.children]
         if self.major == MAP:
-            return {_hashable(key.plain()): value.plain() for key, value in self.pairs}
+            return {key._as_key(): value.plain() for key, value in self.pairs}
         if self.major == TAG:
             return Tag(self.value, self.children[0].plain())
         return {20: False, 21: True, 22: None}[self.value]
+
+    def _as_key(self) -> Any:
+        key = _hashable(self.plain())
+        try:
+            hash(key)
+        except TypeError:
+            raise self.fail("the key of a map is made of maps or tags") from None
+        return key
 
     def walk(self) -> Iterator[Item]:
         """Itself and all items below, not those in byte strings."""

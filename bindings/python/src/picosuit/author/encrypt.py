@@ -89,13 +89,14 @@ class _Want:
 
 def encrypt(
     envelope: Envelope, recipients: Sequence[Key], files: Iterable[Plain] = (), *,
-    via: ids.Identifier = VIA, sequence: int | None = None, signer_kid: bytes | None = None,
+    via: ids.Identifier | None = None, sequence: int | None = None, signer_kid: bytes | None = None,
 ) -> Encrypted:  # fmt: skip
     """An unsigned envelope whose payloads only the recipients can read.
 
     recipients  X25519 public keys, A128KW keys; kid: how the device finds its own
     files       payloads that are not in the envelope, or (if it is encrypted) all of them
-    via         identifier of the component that ciphertext goes through
+    via         identifier of the component that ciphertext goes through, ['t'] by default; an
+                envelope that is encrypted already has one
     sequence    number of the new manifest; must be higher than that of an envelope which is
                 signed or encrypted, and is by default one higher
     signer_kid  kid that the signature will have, for `work`
@@ -111,13 +112,16 @@ def encrypt(
 class _Job:
     def __init__(
         self, envelope: Envelope, recipients: Sequence[Key], files: tuple[Plain, ...],
-        via: ids.Identifier,
+        via: ids.Identifier | None,
     ) -> None:  # fmt: skip
         check_recipients(recipients)
         check_digests(envelope)
-        self.envelope, self.recipients, self.via = envelope, recipients, via
+        self.envelope, self.recipients, self.via = envelope, recipients, via or VIA
         self.sections = dict(_sections(envelope))
-        self.is_again = bool(list(self._infos()))
+        self.is_again = is_encrypted(envelope)
+        if self.is_again and via is not None:
+            raise envelope.manifest.fail("the manifest is encrypted already: its payloads go "
+                                         "through the components they went through")  # fmt: skip
         self.visits = _visits(envelope)
         wants = self._wants_again() if self.is_again else self._wants()
         self.wants = _by_uri(wants)
@@ -320,6 +324,11 @@ def _infos(sections: Iterable[tuple[int, Item]]) -> Iterator[Item]:
                 info = command.argument.want(MAP, "a map of parameters").get(names.P_ENCRYPTION)
                 if info is not None:
                     yield info
+
+
+def is_encrypted(envelope: Envelope) -> bool:
+    """Whether anything in it is decrypted. Raises Problem for a malformed sequence."""
+    return bool(list(_infos(_sections(envelope))))
 
 
 def _visits(envelope: Envelope) -> list[Visit]:

@@ -109,7 +109,7 @@ class Envelope:
         try:
             self._read()
         except Problem as e:
-            raise e.within(file) if file else e
+            raise (e.within(file) if file else e) from None
 
     def _read(self) -> None:
         if not self.data:
@@ -167,7 +167,7 @@ class Envelope:
                 self.components.append(
                     tuple(part.want(BYTES, "a part of a component identifier").content
                           for part in parts))  # fmt: skip
-        for key, value in manifest.pairs:
+        for key, _ in manifest.pairs:
             if key.number not in names.MEMBERS:
                 raise key.fail(f"unknown manifest member {key.plain()!r}")
 

@@ -57,8 +57,12 @@ def command(
     recipients = [_recipient(text, insecure, is_kek=False) for text in public]
     recipients += [_recipient(text, insecure, is_kek=True) for text in shared]
     devices = [profile.load(path) for path in profiles]
-    result = encrypt.encrypt(envelope, recipients, files, via=_via(via, devices),
-                             sequence=sequence, signer_kid=signer_kid)  # fmt: skip
+    try:
+        is_again = encrypt.is_encrypted(envelope)
+    except Problem as e:
+        raise e.within(file) from None
+    result = encrypt.encrypt(envelope, recipients, files, sequence=sequence, signer_kid=signer_kid,
+                             via=_via(via, [] if is_again else devices))  # fmt: skip
     _check_room(result, devices)
     written = _named(result, target, out_dir, _pairs(save))
     output.write({target: result.envelope.data, **written}, inputs=[
@@ -93,11 +97,11 @@ def _recipient(text: str, insecure: bool, *, is_kek: bool) -> keys.Key:
     return key if kid is None else keys.changed(key, keys.read_kid(kid))
 
 
-def _via(parts: tuple[str, ...], devices: list[profile.Profile]) -> ids.Identifier:
+def _via(parts: tuple[str, ...], devices: list[profile.Profile]) -> ids.Identifier | None:
     if parts:
         return ids.component(list(parts), "--via")
     found = {c.id for device in devices for c in device.components if c.is_transient}
-    return found.pop() if len(found) == 1 else encrypt.VIA
+    return found.pop() if len(found) == 1 else None
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
