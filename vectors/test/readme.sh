@@ -31,13 +31,14 @@ same() { diff "$1" "$2"; }
 is_target() { grep -q "^$1:\|^\.PHONY:.* $1\( \|$\)" Makefile; }
 
 # A refusal of the index, a record that test_receive runs, a row of test_commands, a literal, or
-# a function of the Python tests.
+# a function or file of the Python tests.
 is_test() {
     grep -qs "^name = $1\$" vectors/refuse/index.txt && return
     grep -qs "^name = ${1#test_receive_}\$" vectors/suit/index.txt && return
     grep -qs "{\"${1#test_commands_}\"" vectors/test/*.c && return
     grep -qs "\"$1\"" vectors/test/*.c && return
-    grep -qs "^def $1(" bindings/python/tests/*.py
+    grep -qs "^def $1(" bindings/python/tests/*.py && return
+    [ -f "bindings/python/tests/$1.py" ]
 }
 
 rm -rf "$dir"
