@@ -334,7 +334,8 @@ def is_encrypted(envelope: Envelope) -> bool:
 def _visits(envelope: Envelope) -> list[Visit]:
     trace = Trace(envelope, peeks=False)  # the plain payloads will not be there
     if not trace.is_complete:
-        raise envelope.manifest.fail("the manifest has too many ways through it to follow")
+        raise envelope.manifest.fail("the manifest cannot be followed: it has too many ways, or a "
+                                     "command that is not known here")  # fmt: skip
     return trace.visits
 
 

@@ -97,7 +97,10 @@ def findings(envelope: Envelope) -> list[Finding]:
 def shown(envelope: Envelope) -> Summary:
     """What a signer agrees to, and should think about."""
     known = summary(envelope)
-    needs, found = rights_needed(envelope), findings(envelope)
+    try:
+        needs, found = rights_needed(envelope), findings(envelope)
+    except Problem as e:
+        raise e.within(envelope.file or "the envelope") from None
     rows = [*known.rows, ("needs", f"a key with the right {joined(needs, 'and')}")]
     for finding in found:
         place = "" if finding.offset is None else f" at byte {finding.offset}"

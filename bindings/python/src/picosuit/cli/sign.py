@@ -43,16 +43,8 @@ def command(
     picosuit sign FILE --public root.pub --export tbs.bin
     picosuit sign FILE -o SIGNED --public root.pub --import sig.bin
     """
-    ways = [way for way, given in (("--key", private), ("--command", program),
-            ("--export", exported), ("--import", imported)) if given]  # fmt: skip
-    if len(ways) != 1:
-        raise click.UsageError("one of --key, --command, --export and --import is needed"
-                               + (f", not {' and '.join(ways)}" if ways else ""))  # fmt: skip
-    if (public is None) != bool(private):
-        raise click.UsageError(f"--public {'is needed' if not private else 'does not go'} "
-                               f"with {ways[0]}")  # fmt: skip
-    if (target is None) != bool(exported):
-        raise click.UsageError(f"-o {'does not go' if target else 'is needed'} with {ways[0]}")
+    ways = {"--key": private, "--command": program, "--export": exported, "--import": imported}
+    _check_ways([way for way, given in ways.items() if given], target, public)
     if kid is not None and len(private) > 1:
         raise click.UsageError("--kid goes with one key")
     envelope = Envelope.parse(read_file(file), file)
@@ -61,35 +53,50 @@ def command(
     else:
         signers = [keys.load_public(public)]
     inputs = [path for path in (*private, public, imported) if path is not None]
+    asked = sign.request(envelope, signers[0], kid)
     shown = sign.shown(envelope)
-    requests: list[sign.Request] = []
+    output.note(shown)
+    if exported is not None:
+        _export(output, asked, exported, [file, *inputs])
+        return
+    done = []
     for key in signers:
         asked = sign.request(envelope, key, kid)
-        if not requests:
-            output.note(shown)
-        requests.append(asked)
-        if exported is not None:
-            _export(output, asked, exported, [file, *inputs])
-            return
         if program is not None:
             value = sign.by_command(program, asked.message, timeout)
         elif imported is not None:
-            value = read_file(imported)
-            try:
-                sign.check_signature_len(value, "has")
-            except Problem as e:
-                raise e.within(imported) from None
+            value = _imported(imported)
         else:
             value = key.sign(asked.message)
         envelope = Envelope.parse(sign.signed(asked, value), file)
+        done.append(_signer(asked))
     assert target is not None
     output.write({target: envelope.data}, inputs=inputs)
     output.emit(
-        {"file": target, "signed": shown.data, "blocks": len(envelope.blocks),
-         "signers": [_signer(asked) for asked in requests]},
+        {"file": target, "signed": shown.data, "blocks": len(envelope.blocks), "signers": done},
         f"{target}: signed: {len(envelope.blocks)} authentication "
         f"block{'s' * (len(envelope.blocks) > 1)}",
     )  # fmt: skip
+
+
+def _check_ways(ways: list[str], target: str | None, public: str | None) -> None:
+    if len(ways) != 1:
+        raise click.UsageError("one of --key, --command, --export and --import is needed"
+                               + (f", not {' and '.join(ways)}" if ways else ""))  # fmt: skip
+    if (public is None) != (ways == ["--key"]):
+        raise click.UsageError(f"--public {'is needed' if public is None else 'does not go'} "
+                               f"with {ways[0]}")  # fmt: skip
+    if (target is None) != (ways == ["--export"]):
+        raise click.UsageError(f"-o {'does not go' if target else 'is needed'} with {ways[0]}")
+
+
+def _imported(file: str) -> bytes:
+    value = read_file(file)
+    try:
+        sign.check_signature_len(value, "has")
+    except Problem as e:
+        raise e.within(file) from None
+    return value
 
 
 def _signer(asked: sign.Request) -> dict[str, object]:
