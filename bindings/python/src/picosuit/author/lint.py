@@ -550,8 +550,8 @@ def encryptions(subject: Subject) -> Iterator[Finding]:
 
 def followed(subject: Subject) -> Iterator[Finding]:
     if not subject.is_complete:
-        yield Finding("not-followed", "too many ways, or a section that is not there",
-                      subject.envelope.manifest.start)  # fmt: skip
+        yield Finding("not-followed", "too many ways, a section that is not there, or a command "
+                      "that is not known", subject.envelope.manifest.start)  # fmt: skip
 
 
 RULES: tuple[Rule, ...] = (
