@@ -176,6 +176,12 @@ def test_only_the_pages_that_are_needed() -> None:
     assert waits == pytest.approx(65 * 22.3e-3 + (64 * KIB + 40) / 4 * 46.3e-6)
 
 
+def test_pages_of_the_manifest_area() -> None:
+    for pages in (0, 2):
+        flash = replace(reference().flash, manifest_area=pages * KIB)
+        assert checked(plain(), reference(flash=flash)).runs[0].erased == 104 + pages
+
+
 def test_refusal_in_words() -> None:
     floor = reference(floor=3, confirmed=bytes(32))
     found = checked(plain(), floor)

@@ -35,7 +35,7 @@ class Metered(VirtualDevice):
         )  # fmt: skip
         self.profile, self.device_keys, self.effort = profile, keys, Effort()
         self.written: dict[int, int] = {}  # bytes by handle
-        self.spared = 0  # pages that a port would not erase
+        self.spared = 0  # pages that the port of the profile would not erase
         self._has_key = self._is_encrypted = self._is_hashed = False
 
     def key(self, purpose: int, n: int, kid: bytes | None) -> picosuit.Key | None:
@@ -57,9 +57,11 @@ class Metered(VirtualDevice):
         self._is_encrypted, self._has_key = self._has_key, False
         self._is_hashed = not self._is_encrypted or one.kind & ~picosuit.KIND_KEYS == (
             picosuit.TRUSTED)  # fmt: skip
-        page = self.geometry.page
-        if not self.profile.flash.is_whole and have == 0 and size != picosuit.UNKNOWN:
-            self.spared += -(-one.capacity // page) - -(-size // page)
+        page, flash = self.geometry.page, self.profile.flash
+        if have == 0:
+            self.spared += (self._stores[component].manifest_size - flash.manifest_area) // page
+            if not flash.is_whole and size != picosuit.UNKNOWN:
+                self.spared += -(-one.capacity // page) - -(-size // page)
         return have
 
     def write(self, component: int, off: int, data: bytes) -> None:
@@ -226,7 +228,7 @@ def _stored(profile: Profile, into: Stored, length: int, is_encrypted: bool) -> 
     """Of bytes that come into a component."""
     flash = profile.flash
     pages = -(-(into.capacity if flash.is_whole else length) // flash.page)
-    effort = Effort(programmed=length, erased=pages + bool(flash.manifest_area))
+    effort = Effort(programmed=length, erased=pages + flash.manifest_area // flash.page)
     if is_encrypted:
         effort.agreements, effort.decrypted = 1, length
     else:
