@@ -19,7 +19,8 @@ from .problem import Problem
 
 SIZE_MAX = 1 << 20  # bytes of a TOML file
 U32_MAX, U64_MAX = (1 << 32) - 1, (1 << 64) - 1
-LOCATE_MAX = 4 << 20  # characters looked at to find lines
+LOCATE_MAX = 1 << 18  # characters looked at to find lines
+DOTS_MAX = 32  # in a line, texts and comments left out
 T = TypeVar("T")
 Place = tuple[str | int, ...]  # keys, and positions in lists from 0
 
@@ -38,6 +39,7 @@ def read(data: bytes, file: str) -> Table:
         if len(data) > SIZE_MAX:
             raise Problem(f"larger than {SIZE_MAX} bytes", file=file)
         text = data.decode()
+        _check_dots(text, file)
         return Table(tomllib.loads(text), Source(file, text.replace("\r\n", "\n")))
     except UnicodeDecodeError as e:
         raise Problem("not UTF-8, so not TOML", file=file, offset=e.start) from None
@@ -50,6 +52,15 @@ def read(data: bytes, file: str) -> Table:
             raise Problem(f"not TOML: {e}", file=file) from None
         line = int(found[2] or data.count(b"\n", 0, len(data) - 1) + 1)
         raise Problem(f"not TOML: {found[1]}", file=file, line=line) from None
+
+
+def _check_dots(text: str, file: str) -> None:
+    """Refuses a.b.c... of many parts, for which the time of tomllib grows with their square."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > DOTS_MAX:
+            bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", line).partition("#")[0]
+            if bare.count(".") > DOTS_MAX:
+                raise Problem("nested too deeply", file=file, line=number)
 
 
 class Source:
@@ -199,7 +210,8 @@ class Table:
     def int_at(self, key: str, low: int = 0, high: int = U32_MAX) -> int | None:
         value = self.get(key, int, "an integer")
         if value is not None and not low <= value <= high:
-            raise self.fail(key, f"{value} is not in {low}..{high}")
+            shown = value if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
+            raise self.fail(key, f"{shown} is not in {low}..{high}")
         return value
 
     def number_at(self, key: str, low: float, high: float) -> float | None:

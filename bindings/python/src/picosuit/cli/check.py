@@ -24,17 +24,19 @@ STYLE = {ACCEPTED: "bold green", UNSEEN: "bold yellow", REFUSED: "bold red", "er
 
 
 @click.command("check")
-@click.argument("file", metavar="ENVELOPE")
-@click.option("--profile", "device", required=True, metavar="FILE", help="Device profile, TOML.")
+@click.argument("file", metavar="ENVELOPE", type=click.Path())
+@click.option("--profile", "device", required=True, metavar="FILE", type=click.Path(),
+              help="Device profile, TOML.")
 @click.option("--payload", "payloads", multiple=True, metavar="URI=FILE",
               help="File with the payload of a URI; may be given several times.")  # fmt: skip
 @click.option("--payload-dir", type=click.Path(file_okay=False, exists=True, path_type=Path),
               help="Folder for payloads of other URIs: .../app.bin is its file app.bin.")
-@click.option("--device-key", "private", multiple=True, metavar="FILE",
+@click.option("--device-key", "private", multiple=True, metavar="FILE", type=click.Path(),
               help="Private key of a device, to decrypt with.")  # fmt: skip
 @click.option("--previous", metavar="ENVELOPE|NUMBER",
               help="The update before this one, or its sequence number.")  # fmt: skip
-@click.option("--capabilities", metavar="FILE", help="SUIT_Capability_Report of the device, CBOR.")
+@click.option("--capabilities", metavar="FILE", type=click.Path(),
+              help="SUIT_Capability_Report of the device, CBOR.")
 @click.option("--strict", is_flag=True, help="Warnings, and what could not be checked, count, too.")
 @click.pass_obj
 def command(

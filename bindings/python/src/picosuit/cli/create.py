@@ -20,7 +20,8 @@ LINE_MAX = 1000  # characters of a line of the summary
 
 @click.command("create")
 @click.argument("description", type=click.Path(dir_okay=False))
-@click.option("-o", "--output", help="File to write; by default DESCRIPTION.suit.")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(),
+              help="File to write; by default DESCRIPTION.suit.")
 @click.option("--sequence", type=click.IntRange(0), help="Sequence number, instead of the file's.")
 @click.option("--previous", metavar="OLD.suit", help="The update before this one: the sequence "
               "number must be above its own, and not by more than --max-step.")  # fmt: skip

@@ -19,8 +19,8 @@ PORTABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a file name that is on
 
 
 @click.command("encrypt")
-@click.argument("file")
-@click.option("-o", "--output", "target", required=True, metavar="FILE",
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", "target", required=True, metavar="FILE", type=click.Path(),
               help="The encrypted envelope, unsigned.")  # fmt: skip
 @click.option("--to", "public", multiple=True, metavar="[KID=]FILE",
               help="X25519 public key of a device; one option for each.")  # fmt: skip
@@ -28,7 +28,8 @@ PORTABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a file name that is on
               help="A128KW key that devices share.")  # fmt: skip
 @click.option("--payload", "payloads", multiple=True, metavar="[URI=]FILE",
               help="A payload in plain that is not in FILE; found by its digest.")  # fmt: skip
-@click.option("--out-dir", metavar="DIR", help="Where ciphertexts go that devices fetch from a "
+@click.option("--out-dir", metavar="DIR", type=click.Path(),
+              help="Where ciphertexts go that devices fetch from a "
               "URI, named by its last part; default: beside the envelope.")  # fmt: skip
 @click.option("--save", multiple=True, metavar="URI=FILE", help="Another name for one of them.")
 @click.option("--via", multiple=True, metavar="PART", help="Component that ciphertext goes "
@@ -36,7 +37,7 @@ PORTABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")  # a file name that is on
               "profile, or 't'.")  # fmt: skip
 @click.option("--sequence", type=click.IntRange(min=0), metavar="N", help="Sequence number; "
               "default: one higher, or that of a plain envelope nobody has signed.")  # fmt: skip
-@click.option("--profile", "profiles", multiple=True, metavar="FILE",
+@click.option("--profile", "profiles", multiple=True, metavar="FILE", type=click.Path(),
               help="A device that must have the memory for it.")  # fmt: skip
 @click.option("--signer-kid", type=keyfiles.Kid(), metavar="KID",
               help="Kid that the signature will have; it takes memory, too.")  # fmt: skip

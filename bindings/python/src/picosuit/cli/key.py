@@ -20,7 +20,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("--c-array", metavar="NAME", help="Print it for the device: a constant in C. A "
               "public key has 32 bytes; a key set is taken as it is.")  # fmt: skip
 @click.option("--secret", is_flag=True, help="With --c-array: the secret half.")
@@ -80,8 +80,9 @@ def _c_array(name: str, data: bytes) -> str:
 
 
 @command.command()
-@click.argument("file")
-@click.option("-o", "--output", "target", required=True, metavar="FILE", help="Where to.")
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", "target", required=True, metavar="FILE", type=click.Path(),
+              help="Where to.")
 @click.option("--public", is_flag=True, help="The public half only.")
 @click.option("--cose/--pem", "is_cose", default=True, help="Form of the result.",
               show_default=True)  # fmt: skip
@@ -121,8 +122,9 @@ def convert(
 
 
 @command.command("set")
-@click.argument("files", nargs=-1, metavar="[FILE]...")
-@click.option("-o", "--output", "target", required=True, metavar="FILE", help="Where to.")
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path())
+@click.option("-o", "--output", "target", required=True, metavar="FILE", type=click.Path(),
+              help="Where to.")
 @click.option("--key", "named", multiple=True, type=(keyfiles.Kid(), keyfiles.Rights(), str),
               metavar="KID RIGHTS FILE", help="A public key, its kid and its rights.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that exists.")

@@ -12,11 +12,12 @@ from .output import Output
 
 
 @click.command("keygen")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("--type", "kind", type=click.Choice(list(keyfiles.TYPES)), default="ed25519",
               show_default=True, help="What it is for: signing; decrypting; wrapping content "
               "keys; authenticating with a shared secret.")  # fmt: skip
-@click.option("--public", metavar="FILE", help="Public half; default: FILE with the ending .pub.")
+@click.option("--public", metavar="FILE", type=click.Path(),
+              help="Public half; default: FILE with the ending .pub.")
 @click.option("--cose", "is_cose", is_flag=True,
               help="COSE_Key instead of PEM; symmetric keys always are.")  # fmt: skip
 @click.option("--kid", type=keyfiles.Kid(), help="Name of the key in envelopes; with --cose.")
@@ -43,6 +44,8 @@ def command(
     if public is None:
         if file == "-" and alg in keys.CURVE:
             raise click.UsageError("a key on standard output needs --public FILE")
+        if not Path(file).name:
+            raise Problem("is a folder", file=file, hint="give the name of a file in it")
         public = str(Path(file).with_suffix(".pub"))
     key = keys.generate(alg, kid, rights)
     secret = keyfiles.new_passphrase(file) if passphrase else None

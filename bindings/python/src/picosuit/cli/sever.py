@@ -17,8 +17,9 @@ from .output import Output, read_file
 
 
 @click.command("sever")
-@click.argument("envelope")
-@click.option("-o", "--output", required=True, help="File to write; - is standard output.")
+@click.argument("envelope", type=click.Path())
+@click.option("-o", "--output", metavar="FILE", type=click.Path(), required=True,
+              help="File to write; - is standard output.")
 @click.option("--text", is_flag=True, help="Take out the text.")
 @click.option("--member", "members", multiple=True, metavar="NAME",
               help="Take out a severable member: text, install, payload-fetch, ...")  # fmt: skip

@@ -13,18 +13,22 @@ from .output import Output, read_file
 
 
 @click.command("sign")
-@click.argument("file")
-@click.option("-o", "--output", "target", metavar="FILE", help="The signed envelope.")
-@click.option("--key", "private", multiple=True, metavar="FILE",
+@click.argument("file", type=click.Path())
+@click.option("-o", "--output", "target", metavar="FILE", type=click.Path(),
+              help="The signed envelope.")
+@click.option("--key", "private", multiple=True, metavar="FILE", type=click.Path(),
               help="Private key, or HMAC key; several sign one after the other.")  # fmt: skip
-@click.option("--public", metavar="FILE", help="Public key of an external signer.")
+@click.option("--public", metavar="FILE", type=click.Path(),
+              help="Public key of an external signer.")
 @click.option("--command", "program", metavar="COMMAND", help="External signer: gets the bytes "
               "to sign on standard input, writes the 64 bytes of the signature.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0,
               show_default=True, help="Seconds that the command may take.")  # fmt: skip
-@click.option("--export", "exported", metavar="FILE", help="Write the bytes to sign, and FILE.txt "
+@click.option("--export", "exported", metavar="FILE", type=click.Path(),
+              help="Write the bytes to sign, and FILE.txt "
               "which says what they are.")  # fmt: skip
-@click.option("--import", "imported", metavar="FILE", help="Take the signature over exported "
+@click.option("--import", "imported", metavar="FILE", type=click.Path(),
+              help="Take the signature over exported "
               "bytes: 64 raw bytes.")  # fmt: skip
 @click.option("--kid", type=keyfiles.Kid(), help="Name of the key in the block; default: what "
               "the key file says.")  # fmt: skip
@@ -55,7 +59,8 @@ def command(
     inputs = [path for path in (*private, public, imported) if path is not None]
     asked = sign.request(envelope, signers[0], kid)
     shown = sign.shown(envelope)
-    output.note(shown)
+    if program is not None:
+        output.note(shown)  # before a token asks for a finger on it
     if exported is not None:
         _export(output, asked, exported, [file, *inputs])
         return
@@ -72,6 +77,8 @@ def command(
         done.append(_signer(asked))
     assert target is not None
     output.write({target: envelope.data}, inputs=inputs)
+    if program is None:
+        output.note(shown)
     output.emit(
         {"file": target, "signed": shown.data, "blocks": len(envelope.blocks), "signers": done},
         f"{target}: signed: {len(envelope.blocks)} authentication "
@@ -110,6 +117,7 @@ def _export(output: Output, asked: sign.Request, target: str, inputs: list[str])
     if text_file is not None:
         files[text_file] = sign.statement(asked).encode()
     output.write(files, inputs=inputs)
+    output.note(sign.shown(asked.envelope))
     says = "" if text_file is None else f"; {text_file} says what it is"
     output.emit(
         {"file": target, "text_file": text_file, "signed": sign.shown(asked.envelope).data,
