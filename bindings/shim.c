@@ -12,7 +12,8 @@
     "core and shim: PICOSUIT_EXPOSE_PRIMITIVES, _WITH_SWAP, _ED25519_EXPANDED, _WITH_BOOT"
 #endif
 
-#define WORDS 6u /* of a question: kind, x0..x4 */
+#define WORDS 6u         /* of a question: kind, x0..x4 */
+#define KEEP_MOST 65536u /* bytes of what was fed whose memory is used again */
 
 /* ---- Bytes */
 
@@ -25,8 +26,8 @@ typedef struct {
 
 static int span_add(span *s, const uint8_t *data, size_t len) {
     if (len > s->cap - s->len) {
-        size_t cap = s->len + len < 256 ? 256 : (s->len + len) * 2;
-        uint8_t *grown = cap > len ? (uint8_t *)realloc(s->data, cap) : NULL;
+        size_t cap = s->len > 0 ? (s->len + len) * 2 : len < 256 ? 256 : len;
+        uint8_t *grown = cap >= len ? (uint8_t *)realloc(s->data, cap) : NULL;
 
         if (grown == NULL) {
             return 0;
@@ -57,6 +58,11 @@ static void wipe_free(uint8_t *data, size_t len) {
 }
 
 static void span_free(span *s) {
+    free(s->data);
+    memset(s, 0, sizeof *s);
+}
+
+static void span_wipe(span *s) {
     wipe_free(s->data, s->len);
     memset(s, 0, sizeof *s);
 }
@@ -497,6 +503,9 @@ static int32_t call_repeat(bind_processor *p) {
     call_measure(p);
     if (st != PICOSUIT_AGAIN || p->phase != ASKED) {
         call_leave(p);
+        if (p->in.cap > KEEP_MOST) {
+            span_free(&p->in);
+        }
     }
     if (call == CALL_RESET && st == PICOSUIT_OK) {
         p->envelope.len = 0;
@@ -574,11 +583,11 @@ void bind_processor_free(bind_processor *p) {
     free(p->work);
     span_free(&p->in);
     span_free(&p->envelope);
-    span_free(&p->made);
-    span_free(&p->asked);
-    span_free(&p->data);
-    span_free(&p->key_asked);
-    span_free(&p->key_data);
+    span_wipe(&p->made);
+    span_wipe(&p->asked);
+    span_wipe(&p->data);
+    span_wipe(&p->key_asked);
+    span_wipe(&p->key_data);
     span_free(&p->records);
     free(p);
 }

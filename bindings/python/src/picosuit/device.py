@@ -88,7 +88,7 @@ class Device:
 
     Any method may raise Again ("not ready") or Refuse(n) ("failed"). Any other exception makes the
     core stop with E_PLATFORM; it closes what is open (`end` with good = False), and then the
-    exception comes out of the public call unchanged.
+    exception comes out of the public call unchanged. The error that sticks has platform = -1001.
 
     Source: picosuit_platform in core/picosuit.h; docs/porting.md has the rules for flash.
     """

@@ -25,7 +25,7 @@ class Error(Exception):
     text       what to read instead of the text of the code
     """
 
-    layers: ClassVar[dict[int, type[Error]]] = {}  #: by -code // 10
+    _layers: ClassVar[dict[int, type[Error]]] = {}  # by -code // 10
 
     def __init__(
         self,
@@ -46,8 +46,9 @@ class Error(Exception):
         self.platform = platform
         self.text = text or raw.bind_strerror(code)
 
-    def __init_subclass__(cls, layer: int) -> None:
-        Error.layers[layer] = cls
+    def __init_subclass__(cls, layer: int | None = None) -> None:
+        if layer is not None:
+            Error._layers[layer] = cls
 
     @property
     def name(self) -> str:
@@ -116,7 +117,7 @@ def error_of(
     text: str = "",
 ) -> Error:
     """The Error of the layer that a negative code belongs to."""
-    of_layer = Error.layers[-code // 10]
+    of_layer = Error._layers[-code // 10]
     return of_layer(code, offset, section, label, component, platform, text)
 
 
