@@ -234,7 +234,7 @@ bindings-check: ## what is committed is what it generates
 	@$(VENV) bindings/generate.py --check
 
 .PHONY: go
-go: ## the Go module: vectors, race, pointer checks, 386, Go 1.19, consumers; docs/go.md
+go: ## the Go module: vectors, race, ASan, pointer checks, 386, Go 1.19, consumers; docs/go.md
 	@bindings/go/check.sh
 
 python-dev: $(PY_MODULE) ## the extension module in place: PYTHONPATH=bindings/python/src

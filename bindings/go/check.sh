@@ -128,7 +128,14 @@ can_m32() {
     echo 'int main(void) { return 0; }' >"$out/m32.c"
     ${CC:-cc} -m32 -o "$out/m32" "$out/m32.c" 2>/dev/null && "$out/m32"
 }
+can_asan() {
+    can_race && echo 'int main(void) { return 0; }' >"$out/asan.c" &&
+        ${CC:-cc} -fsanitize=address -o "$out/asan" "$out/asan.c" 2>/dev/null && "$out/asan"
+}
 raced() { go test -count=1 -short -race .; }
+
+# C's memory, its leaks included: every call of the shim is made by these tests.
+sanitized() { go test -count=1 -short -asan -run 'Vectors|Boot|Process|Verif|Arguments' .; }
 
 # cgo's strictest check of pointers: until Go 1.20 a setting, then a build of its own.
 checked() {
@@ -156,6 +163,7 @@ else
     step test go test -count=1 .
     if can_race; then step race raced; else skip race "not on this machine"; fi
     step cgocheck checked
+    if can_asan; then step asan sanitized; else skip asan "needs libasan"; fi
     if can_m32; then step 386 narrow; else skip 386 "needs gcc-multilib"; fi
     if [ -x "$old" ]; then step go1.19 oldest; else skip go1.19 "needs golang-1.19-go"; fi
     step nocgo without_cgo
