@@ -286,6 +286,13 @@ GOOD = {
     "conditions on all": [12, True, 20, {23: b"x"}, *fetch(0, "#a"), *fetch(1, "#b"), 12, [1, 0],
                           3, 15],
     "arguments": [12, 0, 20, {21: "#a", 25: b"x"}, 21, 2, 12, 1, 20, {21: "#b", 25: b""}, 21, 2],
+    "another image inside": [
+        *fetch(1, "#b"), *fetch(0, "#a"), 32, Wrap([20, image(B) | {21: "#b"}, 21, 2, 3, 15]),
+        20, image(A) | {21: "#a"}, 21, 2, 3, 15],
+    "set-parameters without effect": [
+        *fetch(1, "#b"), 12, 0, 20, image(B) | {21: "#b"}, 21, 2, 19, {21: "#a"},
+        20, image(A) | {21: "#a"}, 21, 2, 3, 15],
+    "another source in between": [*fetch(1, "#b"), *fetch(0, "#a"), 20, {22: 1}, *fetch(0, "#a")],
     "index in an alternative": [12, 0, 15, [Wrap([12, 1, 14, 15]), Wrap([3, 15, 20, {21: "#a"}])],
                                 20, {21: "#a"}, 21, 2, *fetch(1, "#b")],
 }  # fmt: skip
@@ -359,6 +366,39 @@ def test_mirrors_share_ciphertext_and_info() -> None:
     by_uri = {payload.uri: payload for payload in large.payloads}
     assert by_uri["#a"].ciphertext == by_uri["x:a"].ciphertext
     assert by_uri["#a"].is_inside and not by_uri["x:a"].is_inside
+
+
+def test_index_is_set_again_after_a_nested_sequence() -> None:
+    """Drafts do not say whose index counts then."""
+    install = [12, 0, 15, [Wrap([12, 1, 14, 15]), Wrap([3, 15, 20, {21: "#a"}])], 3, 15,
+               *fetch(0, "#a"), *fetch(1, "#b")]  # fmt: skip
+    sequence = make(manifest(install)).envelope.section(20)
+    assert sequence is not None
+    plain = sequence.plain()
+    assert (plain[:2], plain[2], plain[4:8]) == ([12, 0], 15, [12, 0, 3, 15])
+
+
+def test_info_is_set_for_the_component_that_needs_it() -> None:
+    """Two alternatives work on another component than the one they stand in."""
+    choice = Wrap([12, 1, 20, {21: "#b"}, 21, 2, 3, 15])
+    result = make(manifest([12, 0, 15, [choice, choice], *fetch(0, "#a")]))
+    assert [count for _, count in result.recipients] == [3 * 100]
+
+
+@pytest.mark.parametrize("before, what", [
+    ([12, 2, 20, {3: Wrap(digest_value(b"ciphertext"))}], "the digest of ciphertext, which will"),
+    ([12, 0, 20, {19: Wrap(cbor.Tag(96, [b"", {}, None, []]))}], "nothing uses this encryption"),
+])  # fmt: skip
+def test_not_again(before: list[Any], what: str) -> None:
+    first = make(manifest(GOOD["one after the other"])).envelope
+    install = first.section(20)
+    assert install is not None
+    tree = first.manifest.plain() | {20: Wrap([*before, *install.plain()])}
+    payloads = {key: item.content for key, item in first.payloads.items()}
+    data = build(cbor.encode(tree), (), {}, payloads)
+    with pytest.raises(Problem, match=what):
+        make(data, files=[Plain(A, "a"), Plain(B, "b")])
+    assert make(first.data, files=[Plain(A, "a"), Plain(B, "b")]).envelope.sequence == 6
 
 
 def test_severed_install_and_payload_fetch() -> None:
