@@ -16,6 +16,7 @@ import struct
 import threading
 import tty
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from picosuit.author.link import Cut
 
@@ -240,7 +241,7 @@ def listening(device: Device, family: socket.AddressFamily, where: object) -> It
             while True:
                 link, _ = server.accept()
                 with link:
-                    _serve(device, lambda: link.recv(4096), link.sendall)
+                    _serve(device, partial(link.recv, 4096), link.sendall)
 
     thread = threading.Thread(target=loop, daemon=True)
     thread.start()

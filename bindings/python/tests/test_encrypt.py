@@ -28,13 +28,13 @@ from picosuit.author.problem import Problem
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "bench/m0"), str(ROOT / "vectors/make")]
 
-import device_envelope  # noqa: E402
-import record  # noqa: E402
+import device_envelope  # type: ignore[import-not-found]  # noqa: E402
+import record  # type: ignore[import-not-found]  # noqa: E402
 
 IMAGES = tuple(hashlib.shake_256(bytes([n])).digest(5000) for n in range(2))
 DEVICE = keys.generate(names.ECDH_ES_A128KW, b"device-1")
 KEK = keys.generate(names.A128KW, b"kek-1")
-PLAIN = device_envelope.plain(IMAGES, 2, signers=[]).envelope  # type: ignore[arg-type]
+PLAIN = device_envelope.plain(IMAGES, 2, signers=[]).envelope
 
 # -- An independent reader ---------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ def make(data: bytes = PLAIN, *recipients: keys.Key, **more: Any) -> encrypt.Enc
 def test_demo_manifest_is_as_small_as_by_hand() -> None:
     """Byte for byte that of bench/m0/device_envelope.py, but for the random parts."""
     new = make().envelope
-    by_hand = device_envelope.encrypted(IMAGES, 2, "x").envelope  # type: ignore[arg-type]
+    by_hand = device_envelope.encrypted(IMAGES, 2, "x").envelope
     assert len(new.manifest_bstr.content) == len(Envelope.parse(by_hand).manifest_bstr.content)
 
     def commands(envelope: Envelope) -> list[Any]:

@@ -10,11 +10,12 @@ import clirun
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
+
 from picosuit.author import cbor, flow
 from picosuit.author.cbor import Wrap
 from picosuit.author.envelope import Envelope, build
 from picosuit.author.problem import Problem
-from rich.cells import cell_len
 
 ROOT = Path(__file__).resolve().parents[3]
 VECTORS = ROOT / "vectors"

@@ -17,6 +17,7 @@ from unittest import mock
 import click
 import pytest
 from clirun import Result, good, listing, run
+
 from picosuit.author import cbor, files, keys
 from picosuit.cli import COMMANDS, group, output
 

@@ -10,6 +10,7 @@ import clirun
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from picosuit.author import cbor, keys, names
 from picosuit.author.cbor import Raw, Tag, Wrap
 from picosuit.author.envelope import Envelope, build

@@ -17,7 +17,16 @@ from pathlib import Path
 import cbor2
 import pytest
 from fake_device import (
-    E_STATE, PAGE, UNKNOWN, Answer, Clock, Device, Port, frame, listening, on_terminal,
+    E_STATE,
+    PAGE,
+    UNKNOWN,
+    Answer,
+    Clock,
+    Device,
+    Port,
+    frame,
+    listening,
+    on_terminal,
 )  # fmt: skip
 from hypothesis import given, settings
 from hypothesis import strategies as st

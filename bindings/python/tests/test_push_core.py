@@ -8,9 +8,10 @@ from __future__ import annotations
 import random
 import struct
 
-import picosuit
 import pytest
 from fake_device import OK, Answer, Clock, Device, Port
+
+import picosuit
 from picosuit import Status, Where
 from picosuit.author import describe, ids, keys, names, sign, virtual
 from picosuit.author.envelope import Envelope
@@ -49,7 +50,7 @@ class CoreDevice(Device):
     def __init__(self) -> None:
         vendor = ids.vendor("example.com")
         self.flash_device = VirtualDevice(
-            [Component((name.encode(),), n, 1024) for n, name in enumerate(("radio", "app", "map"))],
+            [Component((name,), n, 1024) for n, name in enumerate((b"radio", b"app", b"map"))],
             ids=virtual.Ids((vendor,), (ids.class_of(vendor, "sensor"),)),
             geometry=Geometry(256, 64),
         )  # fmt: skip

@@ -199,7 +199,7 @@ def test_many_ways_stay_bounded() -> None:
 @pytest.mark.parametrize(
     "commands",
     [
-        [20, {n: 1 for n in range(1, 2000)}],  # many parameters
+        [20, dict.fromkeys(range(1, 2000), 1)],  # many parameters
         [22, 0, 12, 1, 22, 0, 12, 0],  # data going in circles
         [15, [Wrap([20, {2: bytes(16)}, 2, 0]), Wrap([14, 0])]],  # choices
         [20, {5: 1}, 5, 0, 20, {2: b"x" * 16}, 2, 0],

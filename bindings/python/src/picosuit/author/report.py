@@ -130,7 +130,7 @@ def read(data: bytes, file: str | None = None) -> Report | Capabilities:
         item = cbor.read(data).want(MAP, "the report")
         return _report(item) if item.get(_REFERENCE) is not None else _capabilities(item)
     except Problem as e:
-        raise e.within(file) if file else e
+        raise (e.within(file) if file else e) from None
 
 
 def read_report(data: bytes, file: str | None = None) -> Report:
