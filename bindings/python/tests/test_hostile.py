@@ -511,6 +511,29 @@ def test_standard_output_has_the_file_alone(here: Path, tmp_path: Path, line: st
     json.loads(as_json.err)
 
 
+def test_keys_with_a_passphrase_or_open_to_others(here: Path, tmp_path: Path) -> None:
+    """Each command that takes a secret key takes it the same way."""
+    secret = {"PICOSUIT_PASSPHRASE": "correct horse"}
+    root, device = tmp_path / "root.pem", tmp_path / "device.pem"
+    for name, kind in ((root, "ed25519"), (device, "x25519")):
+        good("keygen", name, "--type", kind, "--passphrase", env=secret)
+    for line in (
+        f"sign update.suit --key {root} -o {tmp_path}/out",
+        f"inspect signed.suit --key {root} --summary",
+        f"check signed.suit --profile device.toml --device-key {device}",
+        f"key show {root}",
+    ):
+        result = run(*line.split())
+        assert "set PICOSUIT_PASSPHRASE" in is_refusal(result, line)
+        good(*line.split(), env=secret)
+        for name in (root, device):
+            name.chmod(0o644)
+        assert "--insecure-permissions" in is_refusal(run(*line.split(), env=secret), line)
+        good(*line.split(), "--insecure-permissions", env=secret)
+        for name in (root, device):
+            name.chmod(0o600)
+
+
 def test_private_files(here: Path, tmp_path: Path) -> None:
     """0600 from the first byte on, whatever the umask."""
     modes = []

@@ -15,6 +15,9 @@ from .cbor import ARRAY, BYTES, MAP, TAG, TEXT, UINT, Item, Tag, Wrap
 from .problem import Problem
 
 
+ENVELOPE_HEAD = cbor.head(TAG, names.ENVELOPE_TAG)
+
+
 def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
@@ -114,9 +117,9 @@ class Envelope:
     def _read(self) -> None:
         if not self.data:
             raise Problem("the file is empty", offset=0)
+        if not ENVELOPE_HEAD.startswith(self.data[:2]):
+            raise Problem("no SUIT envelope: it does not start with tag 107 (d8 6b)", offset=0)
         root = cbor.read(self.data)
-        if root.major != TAG or root.value != names.ENVELOPE_TAG:
-            raise root.fail("no SUIT envelope: it does not start with tag 107 (d8 6b)")
         self.map = root.children[0].want(MAP, "the envelope")
         self.members: dict[int, Item] = {}
         self.payloads: dict[str, Item] = {}

@@ -92,7 +92,11 @@ def group(ctx: click.Context, as_json: bool, color: bool | None) -> None:
     """Create, encrypt, sign, check and push SUIT firmware updates.
 
     From a description to a device: create, encrypt, sign, check, push. Nothing here uses a
-    network but push, and nothing is written before all of it is known.
+    network but push and report --port, and nothing is written before all of it is known.
+    As FILE, - is standard input or output.
+
+    Exit status: 0 done; 1 the answer is no (refused, or something differs); 2 bad input, with
+    one line that says what, where and what to do.
     """
     ctx.obj = Output(as_json, color)
 

@@ -9,13 +9,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ..author import check as checks
-from ..author import keys, lint, profile
+from ..author import lint, profile
 from ..author.check import ACCEPTED, REFUSED, UNSEEN, Refusal, Result, Run
 from ..author.cost import Estimate
 from ..author.envelope import Envelope
 from ..author.phrases import count, safe, size
 from ..author.problem import Problem
 from ..author.push import file_name
+from . import keyfiles
 from .output import Output, read_file
 
 FINDINGS_MAX = 40  # that are printed
@@ -38,10 +39,12 @@ STYLE = {ACCEPTED: "bold green", UNSEEN: "bold yellow", REFUSED: "bold red", "er
 @click.option("--capabilities", metavar="FILE", type=click.Path(),
               help="SUIT_Capability_Report of the device, CBOR.")
 @click.option("--strict", is_flag=True, help="Warnings, and what could not be checked, count, too.")
+@keyfiles.insecure_option
 @click.pass_obj
 def command(
     out: Output, file: str, device: str, payloads: tuple[str, ...], payload_dir: Path | None,
     private: tuple[str, ...], previous: str | None, capabilities: str | None, strict: bool,
+    insecure: bool,
 ) -> int:  # fmt: skip
     """Run an envelope on a virtual device: what would the device in FILE do with it?
 
@@ -56,7 +59,7 @@ def command(
     given = dict(_payload(text) for text in payloads)
     result = checks.check(
         data, file, about, lambda uri: _find(uri, given, payload_dir),
-        device_keys=[_device_key(path, n) for n, path in enumerate(private)],
+        device_keys=[_device_key(path, n, insecure) for n, path in enumerate(private)],
         previous=None if previous is None else _previous(previous),
         capabilities=None if capabilities is None else lint.capabilities(
             read_file(capabilities), capabilities),
@@ -81,8 +84,8 @@ def _find(uri: str, given: dict[str, bytes], folder: Path | None) -> bytes | Non
     return given.get(uri)
 
 
-def _device_key(path: str, n: int) -> profile.DeviceKey:
-    key = keys.load_private(path)
+def _device_key(path: str, n: int, insecure: bool) -> profile.DeviceKey:
+    key = keyfiles.load_private(path, insecure)
     if key.alg not in profile.DEVICE_ALGORITHMS.values():
         raise Problem(f"holds a key for {key.name}, wanted is one for decryption", file=path)
     assert key.secret is not None

@@ -8,6 +8,7 @@ from ..author.inspect import HEX_MAX, Check, Inspection, inspect
 from ..author.keys import Key, kid_text, load_any
 from ..author.problem import Problem
 from ..author.words import Line, place, summary
+from . import keyfiles
 from .output import Output, read_file
 
 STYLES = {"frame": "bold", "command": "cyan", "condition": "yellow", "parameter": "",
@@ -35,10 +36,11 @@ class Offset(click.ParamType[int]):
 @click.option("--at", "offset", type=Offset(), help="Only say what stands at this byte.")
 @click.option("--summary", "is_short", is_flag=True, help="Only say what it is for and does.")
 @click.option("--svg", type=click.Path(), help="Draw the flow of commands into this file.")
+@keyfiles.insecure_option
 @click.pass_obj
 def command(
     output: Output, file: str, keys: tuple[str, ...], with_hex: bool, offset: int | None,
-    is_short: bool, svg: str | None,
+    is_short: bool, svg: str | None, insecure: bool,
 ) -> int:  # fmt: skip
     """Explain FILE byte by byte: an envelope, a manifest, or an encryption-info.
 
@@ -47,7 +49,7 @@ def command(
     without a device. Exit status 1: something is not right.
     """
     data = read_file(file)
-    found = inspect(data, file, _load(keys))
+    found = inspect(data, file, _load(keys, insecure))
     if offset is not None:
         return _say_place(output, found, offset, file)
     status = 1 if found.wrong else 0
@@ -68,11 +70,11 @@ def command(
     return status
 
 
-def _load(paths: tuple[str, ...]) -> list[tuple[str, Key]]:
+def _load(paths: tuple[str, ...], insecure: bool) -> list[tuple[str, Key]]:
     """Keys, each with the name of its file; those of a key set with their kid, too."""
     found = []
     for path in paths:
-        loaded = load_any(path)
+        loaded = load_any(path, keyfiles.ask(path), insecure=insecure)
         if isinstance(loaded, list):
             found += [(f"{path} {kid_text(key.kid or b'')}", key) for key in loaded]
         else:
