@@ -279,10 +279,10 @@ class _Job:
                     "set the uri of one component before each fetch")  # fmt: skip
         if len(after) != len(before):
             raise self.envelope.manifest.fail("the encrypted manifest would do more than this one")
-        for visit in after.values():
+        for visit in _visits(new):
             origin = _origin(visit)
             uri = None if origin.uri is None else str(origin.uri.text)
-            if uri in self.wants and visit.command.number != names.FETCH:
+            if uri in self.wants and visit.command.number in (names.WRITE, names.COPY, names.SWAP):
                 used = [item.content for item in origin.encryption]
                 if used != [self.infos[self.wants[uri].digest]]:
                     raise self.envelope.manifest.fail(
