@@ -192,6 +192,19 @@ ONLY: dict[str, tuple[Change, dict[str, Any], Change, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def test_what_a_way_leaves_out_is_found() -> None:
+    """The core looks only whether the checks are there; a try-each may go past them."""
+    either = [15, [Wrap([1, 15, 2, 15]), None]]
+    shared = [OVERRIDE, {1: VENDOR, 2: CLASS} | digest(), *either]
+    assert {f.name for f in found(Update(shared))} == {
+        "vendor-check-missing", "class-check-missing"}  # fmt: skip
+    either = [15, [Wrap([OVERRIDE, {5: 0}, 5, 0]), Wrap([OVERRIDE, {5: 1}, 5, 0, *MATCH])]]
+    names_ = {f.name for f in found(Update(validate=either, invoke=[23, 2]))}
+    assert names_ == {"image-not-matched", "invoke-not-matched"}
+    names_ = {f.name for f in found(Update(validate=[15, [Wrap(MATCH), None]], invoke=[23, 2]))}
+    assert names_ == {"image-not-matched", "invoke-not-matched"}
+
+
 def test_each_lint_has_a_case() -> None:
     assert set(ONLY) == set(lint.LINTS)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from picosuit.author import cbor, names, words
+from picosuit.author import cbor, names, phrases, words
 from picosuit.author.cbor import Wrap
-from picosuit.author.envelope import Envelope, build, digest_of
+from picosuit.author.envelope import Envelope, build, digest_of, digest_value
 from picosuit.author.problem import Problem
 
 VECTORS = Path(__file__).resolve().parents[3] / "vectors"
@@ -303,6 +304,43 @@ def test_the_digest_that_is_checked_is_the_one_shown() -> None:
     install = [*install[:-2], 15, [Wrap([3, 0]), None]]
     write, = words.Words(Envelope(build(manifest(install)))).writes()
     assert not write.is_checked
+
+
+def written(install: list[Any], payloads: dict[str, bytes] | None = None) -> phrases.Write:
+    parsed = Envelope(build(manifest(install), payloads=payloads))
+    summary = words.summary(parsed)
+    write, = words.Words(parsed, peeks=False).writes()
+    assert ("writes", write.what) in summary.rows
+    return write
+
+
+def test_all_digests_that_may_pass_are_shown() -> None:
+    """Another payload under the same name takes another way; nobody signs the payloads."""
+    good, evil = digest_value(b"good"), [names.SHA256, b"\2" * 32]
+    install = [20, {3: Wrap(good), 14: 4, 21: "#a"}, 21, 0,
+               15, [Wrap([20, {3: Wrap(good)}, 3, 0]), Wrap([20, {3: Wrap(evil)}, 3, 0])]]
+    for payloads in ({}, {"#a": b"good"}):
+        write = written(install, payloads)
+        assert write.is_checked
+        assert write.digest == f"SHA-256 {digest_of(b'good').hex()} or SHA-256 {'02' * 32}"
+
+
+def test_a_check_that_a_way_leaves_out_is_none() -> None:
+    either = [15, [Wrap([20, {5: 0}, 5, 0]), Wrap([20, {5: 1}, 5, 0, 3, 0])]]
+    write = written([20, {3: Wrap(digest_value(b"good")), 14: 4, 21: "#a"}, 21, 0, *either])
+    assert not write.is_checked and "not always checked" in write.what
+
+
+def test_identity_that_a_way_leaves_out_is_said() -> None:
+    install = [20, {1: b"v" * 16, 2: b"c" * 16}, 1, 0, 15, [Wrap([2, 0]), None]]
+    data = words.summary(Envelope(build(manifest(install)))).data
+    vendor, klass = str(uuid.UUID(bytes=b"v" * 16)), str(uuid.UUID(bytes=b"c" * 16))
+    assert data["for"] == {"vendor": [vendor], "class": [klass, "any other"], "device": []}
+
+
+def test_arguments_of_what_is_started_are_shown() -> None:
+    parsed = Envelope(build(manifest([20, {23: b"insecure"}, 23, 0])))
+    assert words.Words(parsed).starts() == ["app with arguments 'insecure' (8 bytes)"]
 
 
 def test_swap_writes_both() -> None:

@@ -22,6 +22,7 @@ from .lint import ERROR, Finding
 from .meter import Facts, Metered, Plan
 from .problem import Problem
 from .profile import CONTEXT, DeviceKey, Profile
+from .trace import Trace
 from .virtual import OPEN, WHOLE, Outcome, Payloads, VirtualDevice, run_update
 
 ACCEPTED, REFUSED, UNSEEN = "accepted", "refused", "accepted as far as it can be seen"
@@ -144,6 +145,12 @@ class Checker:
         """The envelope in words."""
         return [] if self.envelope is None else words.describe(self.envelope)
 
+    @cached_property
+    def trace(self) -> Trace:
+        """What the commands would do with the payloads that are there."""
+        assert self.envelope is not None
+        return Trace(self.envelope)
+
     def payload(self, uri: str) -> bytes | None:
         found = self.payloads(uri) if callable(self.payloads) else self.payloads.get(uri)
         if found is None and uri not in self.missing:
@@ -238,7 +245,7 @@ class Checker:
     def _effort(self, device: Metered, outcome: Outcome, slot: int, is_planned: bool) -> Effort:
         if self.subject is None:
             return Effort(erased=outcome.counters.erases)
-        plan = Plan(self.subject.trace, Facts(self.profile, slot), "update")
+        plan = Plan(self.trace, Facts(self.profile, slot), "update")
         if is_planned:
             return meter.planned_effort(plan)
         return meter.update_effort(plan, device, outcome)
@@ -246,7 +253,7 @@ class Checker:
     def _boot_effort(self, slot: int, read: int) -> Estimate | None:
         if self.subject is None:
             return None
-        plan = Plan(self.subject.trace, Facts(self.profile, slot), "invoke")
+        plan = Plan(self.trace, Facts(self.profile, slot), "invoke")
         effort = meter.fixed_effort(plan)
         effort.read = read or plan.matched
         return cost.estimate(effort, self.profile.processor)

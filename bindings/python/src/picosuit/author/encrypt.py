@@ -36,7 +36,7 @@ from .envelope import (
 )
 from .keys import Key, kid_text
 from .problem import Problem
-from .trace import MOVES, Origin, Trace, Visit, moved
+from .trace import MOVES, Origin, Trace, Visit
 
 VIA: ids.Identifier = (b"t",)
 COMPONENTS_MAX = 32  # PICOSUIT_MAX_COMPONENTS
@@ -280,7 +280,7 @@ class _Job:
         if len(after) != len(before):
             raise self.envelope.manifest.fail("the encrypted manifest would do more than this one")
         for visit in _visits(new):
-            origin = _origin(visit)
+            origin = visit.result
             uri = None if origin.uri is None else str(origin.uri.text)
             if uri in self.wants and visit.command.number in (names.WRITE, names.COPY, names.SWAP):
                 used = [item.content for item in origin.encryption]
@@ -559,13 +559,6 @@ def _substituted(sequence: Item, new: Mapping[int, bytes]) -> list[Any]:
 # -- Comparing ---------------------------------------------------------------------------------
 
 
-def _origin(visit: Visit) -> Origin:
-    """Where the content of the component comes from after a directive."""
-    number = visit.command.number
-    return moved(number, visit.params, visit.content, visit.component).get(
-        visit.component, Origin())
-
-
 def _effects(envelope: Envelope, via: ids.Identifier | None) -> dict[tuple[object, ...], Visit]:
     """What is put where, on which way; fetches into `via` are only part of that."""
 
@@ -577,7 +570,7 @@ def _effects(envelope: Envelope, via: ids.Identifier | None) -> dict[tuple[objec
         number, where = visit.command.number, name(visit.component)
         if number not in MOVES or (number == names.FETCH and where == via):
             continue
-        origin = _origin(visit)
+        origin = visit.result
         is_through = number == names.COPY and name(visit.source or 0) == via
         facts = (visit.get(names.P_DIGEST), visit.get(names.P_SIZE), visit.get(names.P_SLOT),
                  visit.get(names.P_FETCH_ARGS, visit.source if is_through else None))  # fmt: skip

@@ -129,7 +129,7 @@ class Subject:
     pairs: list[Visit] = field(init=False)  # for rules that compare commands with each other
 
     def __post_init__(self) -> None:
-        self.trace = Trace(self.envelope)
+        self.trace = Trace(self.envelope, peeks=False)  # payloads are not signed
         seen: dict[tuple[int, int, str, tuple[Assumed, ...]], Visit] = {}
         for visit in self.trace.visits:
             if visit.command.number in (*EFFECTS, names.IMAGE_MATCH, names.INVOKE_COMMAND):
@@ -288,9 +288,13 @@ def compatibility(subject: Subject) -> Iterator[Finding]:
     checks = {names.VENDOR_CHECK: "vendor", names.CLASS_CHECK: "class"}
     if subject.profile and any(key.rights & ANY_DEVICE for key in subject.profile.anchors):
         return  # whoever has that right may leave them out; of others the core asks for them
-    shared = {command.number for key, command in subject.commands() if key == names.SHARED}
+    shared = {command.number: command for key, command in subject.commands()
+              if key == names.SHARED}  # fmt: skip
     for number, word in checks.items():
         if number in shared:
+            if any(not way.has(number) for ways in subject.trace.ends.values() for way in ways):
+                yield Finding(f"{word}-check-missing", f"the {word} of the device is not checked "
+                              "on every way", shared[number].label.start)  # fmt: skip
             continue
         elsewhere = [c for _, c in subject.commands() if c.number == number]
         if elsewhere:
@@ -511,7 +515,8 @@ def matches(subject: Subject) -> Iterator[Finding]:
         number, name = visit.command.number, subject.component(visit.component)
         mine = subject.matches.get((visit.component, visit.procedure), [])
         if number == names.INVOKE_COMMAND:
-            if not any(at < n and together(m.when, visit.when) for at, m in mine):
+            if any(one.looked is None for one in subject.trace.by_command[visit.command.label.start]
+                   if (one.procedure, one.component) == (visit.procedure, visit.component)):
                 yield Finding("invoke-not-matched", f"{name} is started without image-match",
                               visit.command.label.start, "put it into validate")  # fmt: skip
         elif number in EFFECTS and visit.procedure == "update":
@@ -529,8 +534,10 @@ def _compared(subject: Subject, n: int, name: str, later: list[Visit]) -> Iterat
                           "from it", at)  # fmt: skip
     elif has_copy:
         return  # a staging area: what is copied from it is compared
-    elif not later:
-        yield Finding("image-not-matched", f"{name} is written and not compared with its digest",
+    elif not later or None in subject.trace.looks(visit, visit.component, visit.result):
+        ways = " on every way" if later else ""
+        yield Finding("image-not-matched",
+                      f"{name} is written and not compared with its digest{ways}",
                       at, "image-match in install and validate")  # fmt: skip
     elif not any(match.section == 7 for match in later):
         yield Finding("image-not-validated", f"{name} is compared in the update, not in validate",

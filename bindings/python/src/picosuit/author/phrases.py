@@ -189,7 +189,7 @@ class Write:
 
     how         fetch, copy, write or swap
     size        that the component is to have, None if it is not said; `digest` likewise
-    is_checked  an image-match ends the update if the digest is another
+    is_checked  on every way an image-match has looked at it: `digest` names all that pass
     is_transit  only to make something else of it
     """
 
@@ -205,6 +205,7 @@ class Write:
     via: tuple[str, ...]
     when: tuple[str, ...] = ()
     is_transit: bool = False
+    is_partly: bool = False  # on some ways it is checked, on others not
 
     @property
     def what(self) -> str:
@@ -212,7 +213,8 @@ class Write:
         where = f", where {joined(self.when)}" if self.when else ""
         parts = ["size not said" if self.size is None else size(self.size)]
         if self.digest is not None:
-            parts.append(self.digest if self.is_checked else f"{self.digest}, never checked")
+            parts.append(self.digest if self.is_checked else
+                         f"{self.digest}, {'not always' if self.is_partly else 'never'} checked")
         elif self.how != "write":
             parts.append("no digest")
         return f"{self.component}{where}: {', '.join(parts)}"
@@ -241,12 +243,12 @@ class Write:
 class Phrases:
     """Sentences about one envelope.
 
-    trace  what the commands would do
+    trace  what the commands would do; `peeks` is explained there
     """
 
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, *, peeks: bool = True) -> None:
         self.envelope = envelope
-        self.trace = Trace(envelope)
+        self.trace = Trace(envelope, peeks=peeks)
 
     @property
     def is_complete(self) -> bool:
@@ -403,7 +405,6 @@ class Phrases:
         """What a procedure stores, each once, with the ways it is for."""
         found: dict[Write, list[tuple[str, ...]]] = {}
         ways: dict[tuple[str, ...], None] = {}
-        checks = self._checks(procedure)
         for visit in self.trace.visits:
             number = visit.command.number
             if number not in MOVES or visit.procedure != procedure:
@@ -414,7 +415,7 @@ class Phrases:
             if number == names.SWAP and visit.source is not None:
                 changed.append(visit.source)
             for component in changed:
-                found.setdefault(self._write_of(visit, component, checks), []).append(when)
+                found.setdefault(self._write_of(visit, component), []).append(when)
         through = {name for write in found if write.how != "swap" for name in write.via}
         return [
             replace(
@@ -425,29 +426,18 @@ class Phrases:
             for write, when in found.items()
         ]  # fmt: skip
 
-    def _checks(self, procedure: str) -> dict[tuple[int, Origin], list[Visit]]:
-        """Image-matches that end the procedure if they fail, by what they look at."""
-        found: dict[tuple[int, Origin], list[Visit]] = {}
-        for visit in self.trace.visits:
-            origin = visit.content.get(visit.component)
-            if visit.command.number == names.IMAGE_MATCH and visit.procedure == procedure and (
-                    visit.is_final and origin is not None):  # fmt: skip
-                found.setdefault((visit.component, origin), []).append(visit)
-        return found
-
-    def _write_of(
-        self, visit: Visit, component: int, checks: dict[tuple[int, Origin], list[Visit]]
-    ) -> Write:
-        """Digest and size are those that are checked afterwards: what was set before might be
+    def _write_of(self, visit: Visit, component: int) -> Write:
+        """Digests and size are those that are checked afterwards: what was set before might be
         something else. Without a check they are those set before, and `is_checked` tells."""
         number = visit.command.number
         origin = moved(number, visit.params, visit.content, visit.component).get(
             component, Origin())  # fmt: skip
-        after = next((check for check in checks.get((component, origin), ())
-                      if check.when[: len(visit.when)] == visit.when), None)  # fmt: skip
-        where = after or visit
-        image_size = where.get(names.P_SIZE, component)
-        digest = where.get(names.P_DIGEST, component)
+        found = self.trace.looks(visit, component, origin)
+        checks = [check for check in found if check is not None]
+        looks = checks or [visit]
+        sizes = [look.get(names.P_SIZE, component) for look in looks]
+        digests = [item for look in looks
+                   if (item := look.get(names.P_DIGEST, component)) is not None]
         if origin.literal is not None:
             source = self.parameter(names.P_CONTENT, origin.literal)
         elif origin.uri is not None:
@@ -455,32 +445,45 @@ class Phrases:
         else:
             source = "a URI that is not set" if number == names.FETCH else "what was there before"
         try:
-            value = None if digest is None else self.digest_text(digest)
+            value = " or ".join(unique(map(self.digest_text, digests))) or None
             infos = tuple(encryption(info) for info in origin.encryption)
         except Problem:
             value, infos = None, ()
         written = None
         if origin.literal is not None and not infos:
             written = origin.literal.value
-        elif image_size is not None and image_size.major == UINT:
-            written = image_size.value
+        else:
+            lengths = [item.value for item in sizes if item is not None and item.major == UINT]
+            if len(lengths) == len(sizes) and len(set(lengths)) == 1:
+                written = lengths[0]
+        is_checked = value is not None and bool(checks)
         return Write(
             names.MEMBERS[visit.section], self.component(component),
             visit.command.name.removeprefix("directive-"), source,
             safe(str(origin.uri.text)) if origin.uri is not None else None, written, value,
-            value is not None and after is not None, infos,
-            tuple(self.component(c) for c in origin.via),
+            is_checked and len(checks) == len(found), infos,
+            tuple(self.component(c) for c in origin.via), is_partly=is_checked,
         )  # fmt: skip
 
     def starts(self) -> list[str]:
-        visits = [v for v in self.trace.visits if v.command.number == names.INVOKE_COMMAND]
-        return unique(self.component(visit.component) for visit in visits)
+        """What is started, and with which arguments."""
+        found = []
+        for visit in self.trace.visits:
+            if visit.command.number == names.INVOKE_COMMAND:
+                given = visit.get(names.P_ARGS)
+                found.append(self.component(visit.component) + (
+                    "" if given is None
+                    else f" with arguments {self.parameter(names.P_ARGS, given)}"))
+        return unique(found)
 
     def identities(self, condition: int) -> list[str]:
         """Vendors, classes or devices that are checked for."""
         items = [visit.get(IDENTITY[condition]) for visit in self.trace.visits
                  if visit.command.number == condition]  # fmt: skip
-        return unique(self.id_text(item) for item in items if item is not None)
+        found = unique(self.id_text(item) for item in items if item is not None)
+        is_passed_by = any(not way.has(condition) for ways in self.trace.ends.values()
+                           for way in ways)  # fmt: skip
+        return [*found, "any other"] if found and is_passed_by else found
 
     def assumed(self, assumed: Assumed) -> str:
         value = cbor.read(assumed.value)

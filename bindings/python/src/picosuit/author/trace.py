@@ -21,9 +21,12 @@ WAYS_MAX = 64  # followed at the same time
 VISITS_MAX = 20_000  # of commands, all procedures together
 INDEX_MAX = 64  # components selected at the same time
 OUTCOMES_MAX = 128  # answers of the device that one way remembers
+WRITES_MAX = 256  # writes that one way remembers
 CHAIN_MAX = 8  # components that data goes through, ways of decrypting it
 
 Params = Mapping[int, Mapping[int, Item]]  # by component, then by parameter
+# What was put where on a way, and the image-match that has looked at it: None, if none has.
+Written = Mapping[tuple[int, "Origin"], "Visit | None"]
 
 # Conditions that compare what the device is, and the parameter that says with what.
 IDENTITY = {names.VENDOR_CHECK: names.P_VENDOR, names.CLASS_CHECK: names.P_CLASS,
@@ -71,6 +74,7 @@ class Visit:
     content: Mapping[int, Origin]  # by component; missing: what was there before the update
     when: tuple[Assumed, ...]
     is_final: bool
+    written: Written
 
     def get(self, parameter: int, component: int | None = None) -> Item | None:
         return self.params.get(self.component if component is None else component, {}).get(
@@ -81,6 +85,17 @@ class Visit:
         """The component that a copy or swap takes its data from."""
         item = self.get(names.P_SOURCE)
         return None if item is None else item.number
+
+    @property
+    def result(self) -> Origin:
+        """Where the content of the component comes from afterwards."""
+        return moved(self.command.number, self.params, self.content, self.component).get(
+            self.component, Origin())  # fmt: skip
+
+    @property
+    def looked(self) -> Visit | None:
+        """The image-match that has looked at the component before, as it is now."""
+        return self.written.get((self.component, self.content.get(self.component, Origin())))
 
 
 class _Nesting(Enum):
@@ -97,11 +112,18 @@ class _Way:
     when: tuple[Assumed, ...] = ()
     index: tuple[int, ...] = (0,)
     is_soft: bool = False
+    written: Written = field(default_factory=dict)
+
+    def has(self, condition: int) -> bool:
+        """Whether a condition on what the device is has held on this way."""
+        return any(is_so and one.condition == condition
+                   for one, is_so in self.outcomes.items())
 
 
 class Trace:
     """visits       in the order of the procedures
     by_command   the same, by the offset of the command
+    ends         ways on which a procedure succeeds; a procedure without sections is not there
     is_complete  no limit was reached, and every command is known and could be followed
 
     peeks: whether a payload in the envelope has the right digest decides which way is taken.
@@ -112,6 +134,7 @@ class Trace:
         self.visits: list[Visit] = []
         self.by_command: dict[int, list[Visit]] = {}
         self._hashed: dict[int, list[int | bytes]] = {}  # payloads, by where they stand
+        self.ends: dict[str, list[_Way]] = {}
         self.is_complete = True
         for self._procedure, sections in (("update", names.UPDATE), ("invoke", names.INVOKE)):
             ways = [_Way()]
@@ -119,6 +142,7 @@ class Trace:
                 for sequence in self._sequences(self._section):
                     ways = [replace(way, index=(0,), is_soft=False) for way in ways]
                     ways, _ = self._run(sequence, ways, _Nesting.TOP, False)
+                    self.ends[self._procedure] = ways
 
     def _sequences(self, section: int) -> Iterator[Item]:
         """The shared sequence and the section; neither where the section is absent."""
@@ -134,6 +158,13 @@ class Trace:
                 yield sequence
             elif key == section:
                 self.is_complete = False  # severed, and gone
+
+    def looks(self, visit: Visit, component: int, origin: Origin) -> list[Visit | None]:
+        """The image-matches that have looked at what a visit has put into a component, one for
+        each way on which the procedure then succeeds; None: nothing has."""
+        return [way.written[component, origin] for way in self.ends[visit.procedure]
+                if way.when[: len(visit.when)] == visit.when
+                and (component, origin) in way.written]  # fmt: skip
 
     # -- sequences -------------------------------------------------------------------------
 
@@ -197,18 +228,39 @@ class Trace:
                 return [], stopped
             after: list[_Way] = []
             for one in ways:
-                self._visit(command, one, component, not ends)
+                visit = self._visit(command, one, component, not ends)
                 passed, ended = self._one(command, one, component, ends)
-                after += passed
+                after += [self._noted(visit, way) for way in passed]
                 stopped += ended
             ways = self._bounded(after)
         return ways, stopped
 
-    def _visit(self, command: Command, way: _Way, component: int, is_final: bool) -> None:
+    def _visit(self, command: Command, way: _Way, component: int, is_final: bool) -> Visit:
         visit = Visit(command, self._procedure, self._section, component, way.params, way.content,
-                      way.when, is_final)  # fmt: skip
+                      way.when, is_final, way.written)  # fmt: skip
         self.visits.append(visit)
         self.by_command.setdefault(command.label.start, []).append(visit)
+        return visit
+
+    def _noted(self, visit: Visit, way: _Way) -> _Way:
+        """The way after a command that has succeeded, with what it has written or compared."""
+        number, component = visit.command.number, visit.component
+        new: dict[tuple[int, Origin], Visit | None] = {}
+        if number in MOVES:
+            for where in {component, component if visit.source is None or number != names.SWAP
+                          else visit.source}:  # fmt: skip
+                new[where, way.content.get(where, Origin())] = None
+        elif number == names.IMAGE_MATCH:
+            new[component, way.content.get(component, Origin())] = visit
+        if not new:
+            return way
+        if len(way.written) >= WRITES_MAX:
+            self.is_complete = False
+            return way
+        gone = {where for where, _ in new} if number in MOVES else set()
+        kept = {key: check for key, check in way.written.items()
+                if check is not None or key[0] not in gone}  # overwritten before it was looked at
+        return replace(way, written={**kept, **new})
 
     def _index(self, argument: Item) -> tuple[int, ...]:
         count = len(self.envelope.components)

@@ -528,7 +528,7 @@ class Summary:
 
 def summary(envelope: Envelope) -> Summary:
     """What whoever signs or installs this agrees to."""
-    words = Words(envelope)
+    words = Words(envelope, peeks=False)  # nobody signs the payloads that are there today
     sequence, uri = envelope.sequence, envelope.manifest.get(4)
     alg, digest = envelope.signed_digest
     manifest_size = len(envelope.manifest_bstr.content)
@@ -566,7 +566,7 @@ def summary(envelope: Envelope) -> Summary:
         for write in (write for write in stored if not write.is_transit):
             rows += [(heading, write.what), ("", write.whence)]
     if not writes:
-        rows.append(("writes", "nothing"))
+        rows.append(("writes", "nothing" if words.is_complete else "nothing that could be seen"))
     rows += [("starts", text) for text in starts]
     rows += [("signed", text) for _, text in signers] or [("signed", "by nobody")]
     rows += [("severable", f"{name}: {says}") for name, _, says in severed]
