@@ -89,7 +89,7 @@ func answer(err error) int32 {
 		return int32(Again)
 	case errors.As(err, &number) && number < 0:
 		return int32(number)
-	case errors.As(err, &code):
+	case errors.As(err, &code) && code < 0:
 		return int32(code)
 	case errors.As(err, &inner) && inner.Platform < 0:
 		return inner.Platform

@@ -130,7 +130,7 @@ func (f *flow) fetch() (Status, error) {
 	}
 	defer body.Close()
 	buf := make([]byte, 4096)
-	for {
+	for f.ctx.Err() == nil { // also while nothing is read
 		n, err := body.Read(buf)
 		if n > 0 {
 			if _, st, err := f.give(buf[:n], f.p.Payload); err != nil || st != More {
@@ -144,6 +144,7 @@ func (f *flow) fetch() (Status, error) {
 			return f.lost(err)
 		}
 	}
+	return 0, f.ctx.Err()
 }
 
 func (f *flow) open(want Request) (io.ReadCloser, error) {
@@ -185,8 +186,6 @@ func (p *Processor) blame(cause error) error {
 		return err
 	}
 	defer p.leave()
-	if p.cause == nil {
-		p.cause = cause
-	}
+	p.keep(cause)
 	return nil
 }

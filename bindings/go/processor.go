@@ -23,7 +23,7 @@ type Processor struct {
 	device   Device
 	question []byte  // the question being answered
 	block    []byte  // for Storage.Read
-	cause    error   // first error of the device since Reset
+	cause    error   // of the device or a Source, that made the call fail
 	lent     handles // Boot and Flash that the call under way works on
 }
 
@@ -235,17 +235,33 @@ func (p *Processor) ask(question []byte) (int32, error) {
 		return 0, taken // by somebody else; the call can be repeated
 	}
 	p.lent = lent
-	if err != nil && !errors.Is(err, ErrAgain) && p.cause == nil {
-		p.cause = err
+	if err == nil {
+		st := raw.Bind_reply(p.at, r.st, r.a, r.b, r.c, ptr(r.data), size(r.data))
+		if int(st) != raw.BIND_UNFIT {
+			return st, nil
+		}
+		err = unfit(question, r)
 	}
-	if err != nil {
-		r = reply{st: answer(err)}
+	if !errors.Is(err, ErrAgain) {
+		p.keep(err)
 	}
-	st := raw.Bind_reply(p.at, r.st, r.a, r.b, r.c, ptr(r.data), size(r.data))
-	if int(st) == raw.BIND_UNFIT {
-		return 0, refusal(ErrArg, fmt.Sprintf("a Key of %d bytes from the Device", len(r.data)))
+	return raw.Bind_reply(p.at, answer(err), 0, 0, 0, nil, 0), nil
+}
+
+// keep notes why a call is going to fail. What came before and stopped nothing, as ErrRights of
+// Component for one of two signers, was no reason; once the core has failed, what follows is none.
+func (p *Processor) keep(cause error) {
+	if p.cause == nil || p.last() == nil {
+		p.cause = cause
 	}
-	return st, nil
+}
+
+// unfit says what a Device answered that cannot be.
+func unfit(question []byte, r reply) error {
+	if int(word(question, 0)) == raw.BIND_KEY {
+		return refusal(ErrArg, fmt.Sprintf("the Device's Key has %d bytes", len(r.data)))
+	}
+	return refusal(ErrArg, fmt.Sprintf("the Device's Component has handle %d", r.a))
 }
 
 // reply is the answer to a question, as bind_reply wants it.

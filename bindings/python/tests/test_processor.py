@@ -691,3 +691,35 @@ def test_memory_does_not_grow() -> None:
     some(10000)
     gc.collect()
     assert resident() - before < 4 << 20
+
+
+def test_what_cannot_be_is_refused_without_its_bytes() -> None:
+    """A key is a secret: it is in no text. An algorithm of 33 bits is not one of 32."""
+    for key in (
+        picosuit.Key(b"secret" * 5, KEY.alg, id=70000),
+        picosuit.Key(KEY.key, KEY.alg + (1 << 32)),
+    ):
+
+        class Unfit(Memory):
+            def key(self, purpose: int, n: int, kid: bytes | None) -> picosuit.Key | None:
+                return key if n == 0 else None  # noqa: B023
+
+        with Processor(Unfit()) as p, pytest.raises(ValueError) as caught:
+            p.open(ENVELOPE)
+        assert "secret" not in str(caught.value)
+        assert "70000" in str(caught.value) or "32 bits" in str(caught.value)
+
+
+def test_a_reset_that_is_refused_changes_nothing() -> None:
+    """By another thread, or from inside the device: what the device raised still comes out."""
+
+    class Meddling(Memory):
+        def write(self, component: int, off: int, data: bytes) -> None:
+            raise Broken("first")
+
+        def end(self, component: int, good: bool) -> None:
+            with pytest.raises(picosuit.UsageError):
+                p.reset()
+
+    with Processor(Meddling(), [KEY]) as p, pytest.raises(Broken, match="first"):
+        install(p, ENVELOPE)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import _raw as raw
 from .codes import NO_FLOOR, VERIFIED, Code, Procedure, Rights, Status, Where
 from .device import RAISED, Again, Device, Key, Record, Refuse
-from .errors import Error, UsageError, raise_code, sticky_error
+from .errors import Error, UsageError, error_of, raise_code, sticky_error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -87,7 +87,7 @@ def _handlers(device: Device) -> tuple[dict[int, Handler], int]:
         found = ask_key(purpose, n, kid if given else None)
         if found is None:
             return _DONE
-        return 1, found.alg & _WORD, found.rights, found.id, found.key
+        return 1, _unsigned(found.alg), found.rights, found.id, found.key
 
     def component(signer: int, _1: int, _2: int, _3: int, _4: int, id: bytes) -> Answer:
         found = ask_component(signer, id)
@@ -169,6 +169,19 @@ def _handlers(device: Device) -> tuple[dict[int, Handler], int]:
     return handlers, mask
 
 
+def _unsigned(alg: int) -> int:
+    """A signed number of 32 bits, as it crosses. One that has more is refused, not cut."""
+    if not -0x80000000 <= alg < 0x80000000:
+        raise ValueError(f"an algorithm has 32 bits, not {alg}")
+    return alg & _WORD
+
+
+def _shape(answer: Answer) -> str:
+    """An answer without its bytes, which may be a key."""
+    st, a, b, c, data = answer
+    return f"{st} ({a}, {b}, {c}) and {memoryview(data).nbytes} bytes"
+
+
 def _has(device: Device, name: str) -> bool:
     """Whether the device overrides a method."""
     method = getattr(device, name)
@@ -225,7 +238,7 @@ def packed(handle: raw.Handle | None, function: Callable[..., int], *args: Any) 
     if isinstance(found, int):
         if handle is not None:
             raise_code(handle, found)
-        raise UsageError(found)
+        raise error_of(found)
     return found
 
 
@@ -322,8 +335,11 @@ class Processor:
 
     def reset(self) -> Status:
         """Starts over, the only way out of an error: OK, or AGAIN from the device's `end`."""
+        return self._call(self._reset)
+
+    def _reset(self, handle: raw.Handle) -> int:
         self._cause = None
-        return self._call(raw.bind_reset)
+        return raw.bind_reset(handle)
 
     # -- what it knows -------------------------------------------------------------------------
 
@@ -475,7 +491,7 @@ class Processor:
                 st = raw.bind_reply(handle, *_RAISED)
             if st == raw.BIND_UNFIT:
                 self._fail(
-                    ValueError(f"{self._place(handler)} answered {answer!r}, see picosuit.Device")
+                    ValueError(f"{self._place(handler)} answered {_shape(answer)}: see Device")
                 )
                 st = raw.bind_reply(handle, *_RAISED)
             if st != _AGAIN:
