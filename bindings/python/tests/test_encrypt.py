@@ -320,6 +320,8 @@ BAD = {
         "this would not do the same"),
     "copied afterwards": ([*fetch(0, "#a"), *fetch(1, "#b"), 12, 1, 20, {22: 0}, 22, 2],
                           "'#a' would not be decrypted once, by its own key"),
+    "written afterwards": ([*fetch(0, "#a"), *fetch(1, "#b"), 20, {18: b"x"}, 18, 2],
+                           "what was not encrypted would be decrypted"),
     "fetch on two": ([*fetch(1, "#b"), 12, 0, 20, {21: "#a"}, 12, [0, 1], 21, 2], "select one"),
     "uri on all": ([12, True, 20, {21: "#a"}, 12, 0, 21, 2, *fetch(1, "#b")], "select one"),
     "no uri": ([12, 0, 21, 2], "a fetch whose uri is not set"),
@@ -427,6 +429,15 @@ def test_33_components() -> None:
     with pytest.raises(Problem, match=r"has 32 components, there is no room for \['t'\]"):
         make(manifest(GOOD["twice"], components=32))
     assert len(make(manifest(GOOD["twice"], components=31)).envelope.components) == 32
+
+
+def test_copy_of_what_was_there_before() -> None:
+    """Parameters stay set: a copy into a component that was decrypted once decrypts again."""
+    install = [*fetch(0, "#a"), *fetch(1, "#b"), 12, 1, 20, {22: 2}, 22, 2]
+    with pytest.raises(Problem, match="what was not encrypted would be decrypted"):
+        make(manifest(install, components=3))
+    assert make(manifest([12, 2, 20, {22: 1}, 22, 2, *fetch(0, "#a"), *fetch(1, "#b")],
+                         components=3)).envelope.components[3] == (b"t",)  # fmt: skip
 
 
 def test_extensions_are_refused() -> None:

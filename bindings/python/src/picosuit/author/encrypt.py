@@ -280,13 +280,16 @@ class _Job:
         if len(after) != len(before):
             raise self.envelope.manifest.fail("the encrypted manifest would do more than this one")
         for visit in _visits(new):
+            if visit.command.number not in (names.WRITE, names.COPY, names.SWAP):
+                continue
             origin = visit.result
-            uri = None if origin.uri is None else str(origin.uri.text)
-            if uri in self.wants and visit.command.number in (names.WRITE, names.COPY, names.SWAP):
-                used = [item.content for item in origin.encryption]
-                if used != [self.infos[self.wants[uri].digest]]:
-                    raise self.envelope.manifest.fail(
-                        f"the payload {uri!r} would not be decrypted once, by its own key")
+            uri = "" if origin.uri is None else str(origin.uri.text)
+            wanted = [self.infos[self.wants[uri].digest]] if uri in self.wants else []
+            if [item.content for item in origin.encryption] != wanted:
+                raise self.envelope.manifest.fail(
+                    f"the payload {uri!r} would not be decrypted once, by its own key" if wanted
+                    else "what was not encrypted would be decrypted: a component is written and "
+                    "fetched into")  # fmt: skip
 
 
 def check_recipients(recipients: Sequence[Key]) -> None:
