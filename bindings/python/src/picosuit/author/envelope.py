@@ -14,7 +14,6 @@ from . import cbor, names
 from .cbor import ARRAY, BYTES, MAP, TAG, TEXT, UINT, Item, Tag, Wrap
 from .problem import Problem
 
-
 ENVELOPE_HEAD = cbor.head(TAG, names.ENVELOPE_TAG)
 
 
