@@ -500,6 +500,18 @@ def uris(folder: Path, *names_: str) -> Path:
     return path
 
 
+def test_a_file_called_like_an_argument_replaces_no_key(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    stranger = keys.generate(names.ECDH_ES_A128KW).public_half()
+    Path("x=d.pub").write_bytes(stranger.cose())
+    said = refused("encrypt", "plain.suit", "-o", "o.suit", "--to", "x=d.pub")
+    assert "which is meant?" in said
+    Path("x=only.pub").write_bytes(stranger.cose())
+    good("encrypt", "plain.suit", "-o", "o.suit", "--to", "x=only.pub")
+
+
 def test_profile_says_through_which_component(folder: Path) -> None:
     """The transient one, if there is one of them; what is encrypted already keeps its own."""
     profile = folder / "device.toml"

@@ -170,6 +170,8 @@ REFUSED = [  # what is replaced, by what, the line, what is said
     ('hex = "3d', 'hex = "', 15, "trust-anchor 1: hex: 31 bytes, not 32"),
     ('hex = "3d', 'hex = "xy', 15, "trust-anchor 1: hex: not hexadecimal digits"),
     ('hex = "', 'file = "a"\nhex = "', 13, "trust-anchor 1: either file or hex"),
+    ('kid = "root"', 'rights = []', 14,
+     "trust-anchor 1: rights: an empty list: this key could do nothing"),
     ('kid = "root"', 'rights = ["ALL"]', 14,
      "trust-anchor 1: rights: 'ALL' is not one of update, invoke, uninstall, keys, any-device"),
     ('kid = "root"', 'alg = "RSA"', 14,
@@ -196,6 +198,14 @@ REFUSED = [  # what is replaced, by what, the line, what is said
     ("[memory]", "x = " + "[" * 9000 + "\n[memory]", None, "nested too deeply"),
     ("work = 1000", "work = " + "9" * 9000, None, "not TOML: "),
 ]  # fmt: skip
+
+
+def test_numbers_of_keys_differ() -> None:
+    """Components say by number who may write them."""
+    second = f'[[trust-anchor]]\nhex = "{"ab" * 32}"\nid = 1\n'
+    with pytest.raises(Problem, match="another trust-anchor has the number 1"):
+        small(SMALL + second)
+    assert len(small(SMALL + second.replace("id = 1", "id = 2")).anchors) == 2
 
 
 @pytest.mark.parametrize(("old", "new", "line", "what"), REFUSED)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from picosuit.author import cbor, names, phrases, words
+from picosuit.author import cbor, ids, names, phrases, words
 from picosuit.author.cbor import Wrap
 from picosuit.author.envelope import Envelope, build, digest_of, digest_value
 from picosuit.author.problem import Problem
@@ -341,6 +341,18 @@ def test_identity_that_a_way_leaves_out_is_said() -> None:
 def test_arguments_of_what_is_started_are_shown() -> None:
     parsed = Envelope(build(manifest([20, {23: b"insecure"}, 23, 0])))
     assert words.Words(parsed).starts() == ["app with arguments 'insecure' (8 bytes)"]
+
+
+def test_a_name_cannot_look_like_two() -> None:
+    assert ids.component_text((b"a', 'b",)) != ids.component_text((b"a", b"b"))
+    assert "', '" not in phrases.bytes_text(b"dev-1', 'dev-2")
+
+
+def test_whose_signature_it_is_only_the_signer_can_claim() -> None:
+    """What is signed comes before what is not, and nothing of it has been verified."""
+    block = cbor.Tag(18, [cbor.encode({1: -19, 4: b"root"}), {4: b"other"}, None, bytes(64)])
+    summary = words.summary(Envelope(build(manifest([14, 0]), [cbor.encode(block)])))
+    assert ("signed", "Ed25519, claims to be by 'root'") in summary.rows
 
 
 def test_swap_writes_both() -> None:

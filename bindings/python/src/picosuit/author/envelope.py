@@ -196,10 +196,9 @@ class Envelope:
             raise item.fail(f"{names.name_of(names.COSE_TAGS, item.value)} is not supported as an "
                             "authentication block")  # fmt: skip
         protected = fields[0].want(BYTES, "the protected header")
-        header: dict[int, object] = {}
-        if protected.value:
+        header: dict[int, object] = dict(fields[1].want(MAP, "the unprotected header").plain())
+        if protected.value:  # what is signed comes before what is not
             header |= protected.inner().want(MAP, "the protected header").plain()
-        header |= fields[1].want(MAP, "the unprotected header").plain()
         return Block(item, names.COSE_TAGS[item.value], protected.content, header,
                      fields[3].want(BYTES, "a signature").content)  # fmt: skip
 

@@ -39,7 +39,7 @@ def component_text(identifier: Identifier) -> str:
 
 
 def _part_text(part: bytes) -> str:
-    is_text = part.isascii() and part.decode("ascii", "replace").isprintable() and part
+    is_text = part.isascii() and part.decode().isprintable() and part and b"'" not in part
     return f"'{part.decode()}'" if is_text else f"h'{part.hex()}'"
 
 

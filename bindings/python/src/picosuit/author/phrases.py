@@ -46,7 +46,7 @@ def bytes_text(data: bytes) -> str:
     """h'0102', shortened; as text, too, where it is one."""
     if len(data) > BYTES_MAX:
         return f"h'{data[:BYTES_MAX].hex()}...' ({size(len(data))})"
-    is_text = data.isascii() and data.decode("ascii", "replace").isprintable() and data
+    is_text = data.isascii() and data.decode().isprintable() and data and b"'" not in data
     return f"'{data.decode()}'" if is_text else f"h'{data.hex()}'"
 
 

@@ -179,6 +179,8 @@ def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple
         alg = next(iter(algorithms.values())) if name is None else algorithms[name]
         kid = None if kid_text is None else keys.read_kid(kid_text)
         rights = table.list_at("rights", _right) if key == "trust-anchor" else []
+        if key == "trust-anchor" and table.has("rights") and not rights:
+            raise table.fail("rights", "an empty list: this key could do nothing")
         number = table.int_at("id", 1, 0xFFFF)
         data, path = table.hex_at("hex", KEY_LEN[alg]), table.path_at("file")
         if (data is None) == (path is None):
@@ -195,6 +197,9 @@ def _keys(top: Table, key: str, algorithms: dict[str, int], first: int) -> tuple
             found.append(DeviceKey(
                 value, one.alg, _rights(rights, one.rights, key), number or first + len(found),
                 named, _key_name(named, path, f"{key} {len(found) + 1}")))
+            if found[-1].id in [other.id for other in found[:-1]]:
+                raise Problem(f"{table.name}: another {key} has the number {found[-1].id}",
+                              file=top.file, line=table.header, hint="id = ...")  # fmt: skip
         table.done()
     return tuple(found)
 

@@ -585,6 +585,6 @@ def _signer(envelope: Envelope, item: Item) -> tuple[dict[str, Any], str]:
         block = envelope.block(item)
     except Problem as e:
         return {"kind": kind, "algorithm": None, "kid": None}, safe(e.what)
-    by = "" if block.kid is None else f" by {bytes_text(block.kid)}"
+    by = "" if block.kid is None else f", claims to be by {bytes_text(block.kid)}"
     return ({"kind": kind, "algorithm": algorithm(block.alg), "kid": block.kid},
             f"{algorithm(block.alg)}{by}")  # fmt: skip

@@ -78,9 +78,15 @@ def command(
 
 
 def _split(text: str) -> tuple[str | None, str]:
-    """[NAME=]FILE; a file whose name has an equals sign is taken as it is."""
+    """[NAME=]FILE; a file whose name has an equals sign is taken as it is, unless both are there:
+    a key that somebody has put under such a name must not replace another."""
     name, mark, path = text.rpartition("=")
-    return (name, path) if mark and not Path(text).exists() else (None, text)
+    if not mark or not Path(text).exists():
+        return (name, path) if mark else (None, text)
+    if Path(path).exists():
+        raise Problem(f"is a file, and so is {path}: which is meant?", file=text,
+                      hint="rename one of them")  # fmt: skip
+    return None, text
 
 
 def _payload(text: str) -> encrypt.Plain:
