@@ -126,6 +126,7 @@ class Checker:
     subject   the envelope as the rules of `lint` see it; None: this tool cannot read it, but the
               core still says what it makes of it
     payloads  what URIs give
+    devices   gets each device that is made: its counters say how far it is
     """
 
     data: bytes
@@ -133,6 +134,7 @@ class Checker:
     profile: Profile
     payloads: Payloads
     device_keys: Sequence[DeviceKey]
+    devices: list[VirtualDevice]
     missing: list[str] = field(default_factory=list)
     info: picosuit.Info | None = None
 
@@ -169,6 +171,7 @@ class Checker:
         self.missing.clear()
         at = self.profile.write_slot if slot is None else slot
         device = meter.device_of(self.profile, self.device_keys, at)
+        self.devices.append(device)
         outcome = self._go(device, self.data, Procedure.UPDATE, WHOLE)
         work = outcome.work
         if outcome.status == Code.E_ROOM:
@@ -297,15 +300,16 @@ def _label(error: picosuit.Error) -> str | None:
 def check(
     data: bytes, file: str, profile: Profile, payloads: Payloads, *,
     device_keys: Sequence[DeviceKey] = (), previous: lint.Previous | None = None,
-    capabilities: lint.Capabilities | None = None,
+    capabilities: lint.Capabilities | None = None, devices: list[VirtualDevice] | None = None,
 ) -> Result:  # fmt: skip
-    """Runs an envelope on the device of a profile, and lints it."""
+    """Runs an envelope on the device of a profile, and lints it. `devices`: see Checker."""
     floor = None if profile.floor is None else lint.Previous(profile.floor, "the floor")
     try:
         subject = lint.Subject(Envelope(data, file), profile, previous or floor, capabilities)
     except Problem:
         subject = None
-    checker = Checker(data, subject, profile, payloads, (*profile.device_keys, *device_keys))
+    checker = Checker(data, subject, profile, payloads, (*profile.device_keys, *device_keys),
+                      [] if devices is None else devices)  # fmt: skip
     runs = tuple(checker.run(slot) for slot in checker.slots())
     need, info = max(run.work for run in runs), checker.info
     findings: list[Finding] = []

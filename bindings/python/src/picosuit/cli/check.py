@@ -16,10 +16,12 @@ from ..author.envelope import Envelope
 from ..author.phrases import count, safe, size
 from ..author.problem import Problem
 from ..author.push import file_name
+from ..author.virtual import VirtualDevice
 from . import keyfiles
 from .output import Output, read_file
 
 FINDINGS_MAX = 40  # that are printed
+PASSES = 4  # times that a byte of payload moves: written, read by up to three image-matches
 STYLE = {ACCEPTED: "bold green", UNSEEN: "bold yellow", REFUSED: "bold red", "error": "bold red",
          "warning": "bold yellow"}  # fmt: skip
 
@@ -57,17 +59,25 @@ def command(
     data = read_file(file)
     about = profile.load(device)
     given = dict(_payload(text) for text in payloads)
-    result = checks.check(
-        data, file, about, lambda uri: _find(uri, given, payload_dir),
-        device_keys=[_device_key(path, n, insecure) for n, path in enumerate(private)],
-        previous=None if previous is None else _previous(previous),
-        capabilities=None if capabilities is None else lint.capabilities(
-            read_file(capabilities), capabilities),
-    )  # fmt: skip
+    device_keys = [_device_key(path, n, insecure) for n, path in enumerate(private)]
+    before = None if previous is None else _previous(previous)
+    able = None if capabilities is None else lint.capabilities(read_file(capabilities),
+                                                               capabilities)  # fmt: skip
+    devices: list[VirtualDevice] = []
+    with out.watching("checking", PASSES * (len(data) + sum(map(len, given.values()))),
+                      lambda: sum(_moved(one) for one in devices)):  # fmt: skip
+        result = checks.check(
+            data, file, about, lambda uri: _find(uri, given, payload_dir),
+            device_keys=device_keys, previous=before, capabilities=able, devices=devices,
+        )  # fmt: skip
     _readable(data, file, result)
     out.emit({"file": file} | checks.as_data(result), _text(file, result))
     is_bad = result.verdict == REFUSED or result.has_errors
     return int(is_bad or (strict and (result.verdict != ACCEPTED or bool(result.findings))))
+
+
+def _moved(device: VirtualDevice) -> int:
+    return device.counters.bytes_written + device.counters.bytes_read
 
 
 def _payload(given: str) -> tuple[str, bytes]:

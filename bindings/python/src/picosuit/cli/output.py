@@ -8,7 +8,9 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from ..author.files import read_file as read_file
 from ..author.problem import Problem
+
+WATCHED_MIN = 1 << 20  # bytes; less is done before anybody wonders
 
 
 class Output:
@@ -64,6 +68,28 @@ class Output:
             console=self.errors, transient=True,
             disable=self.as_json or not self.errors.is_terminal,
         )  # fmt: skip
+
+    @contextmanager
+    def watching(self, title: str, total: int, done: Callable[[], int]) -> Iterator[None]:
+        """The same for work that must not be slowed down by telling: `done` is asked ten times a
+        second, from a thread."""
+        with self.progress() as bar:
+            if bar.disable or total < WATCHED_MIN:
+                yield
+                return
+            task, stop = bar.add_task(title, total=total), threading.Event()
+
+            def ask() -> None:
+                while not stop.wait(0.1):
+                    bar.update(task, completed=min(done(), total))
+
+            thread = threading.Thread(target=ask, daemon=True)
+            thread.start()
+            try:
+                yield
+            finally:
+                stop.set()
+                thread.join()
 
 
 def _plain(value: object) -> object:
