@@ -24,14 +24,29 @@ typedef struct {
     size_t cap;
 } span;
 
+/* Bytes may be keys: a compiler must not leave this out. */
+static void wipe_free(uint8_t *data, size_t len) {
+    volatile uint8_t *at = data;
+
+    for (; len > 0; len--) {
+        *at++ = 0;
+    }
+    free(data);
+}
+
+/* No realloc: it leaves a copy of what may be a key. */
 static int span_add(span *s, const uint8_t *data, size_t len) {
     if (len > s->cap - s->len) {
         size_t cap = s->len > 0 ? (s->len + len) * 2 : len < 256 ? 256 : len;
-        uint8_t *grown = cap >= len ? (uint8_t *)realloc(s->data, cap) : NULL;
+        uint8_t *grown = cap >= len ? (uint8_t *)malloc(cap) : NULL;
 
         if (grown == NULL) {
             return 0;
         }
+        if (s->len > 0) {
+            memcpy(grown, s->data, s->len);
+        }
+        wipe_free(s->data, s->cap);
         s->data = grown;
         s->cap = cap;
     }
@@ -47,23 +62,13 @@ static int span_set(span *s, const uint8_t *data, size_t len) {
     return span_add(s, data, len);
 }
 
-/* Bytes may be keys: a compiler must not leave this out. */
-static void wipe_free(uint8_t *data, size_t len) {
-    volatile uint8_t *at = data;
-
-    for (; len > 0; len--) {
-        *at++ = 0;
-    }
-    free(data);
-}
-
 static void span_free(span *s) {
     free(s->data);
     memset(s, 0, sizeof *s);
 }
 
 static void span_wipe(span *s) {
-    wipe_free(s->data, s->len);
+    wipe_free(s->data, s->cap);
     memset(s, 0, sizeof *s);
 }
 
@@ -589,7 +594,7 @@ void bind_processor_free(bind_processor *p) {
     span_wipe(&p->key_asked);
     span_wipe(&p->key_data);
     span_free(&p->records);
-    free(p);
+    wipe_free((uint8_t *)p, sizeof *p); /* the core's block and cipher, too */
 }
 
 int32_t bind_key(bind_processor *p, int32_t alg, uint32_t rights, uint32_t id,
@@ -630,10 +635,12 @@ int32_t bind_key_kid(bind_processor *p, const uint8_t *data, size_t len) {
         return PICOSUIT_E_STATE;
     }
     e = &p->keys[p->key_n - 1];
-    grown = (uint8_t *)realloc(e->data, e->key.key_len + len);
+    grown = (uint8_t *)malloc(e->key.key_len + len);
     if (grown == NULL) {
         return BIND_E_MEMORY;
     }
+    memcpy(grown, e->data, e->key.key_len);
+    wipe_free(e->data, e->key.key_len);
     if (len > 0) {
         memcpy(grown + e->key.key_len, data, len);
     }
@@ -1143,7 +1150,12 @@ int32_t bind_boot_key(bind_boot *b, int32_t purpose, uint32_t n, int32_t has_kid
     int st;
 
     memset(&key, 0, sizeof key);
-    st = picosuit_boot_key(&b->core, purpose, n, has_kid ? data : NULL, len, &key);
+    /* a kid of no bytes is one, and fits no key */
+    st = picosuit_boot_key(&b->core, purpose, n,
+                           !has_kid  ? NULL
+                           : len > 0 ? data
+                                     : (const uint8_t *)"",
+                           len, &key);
     b->core.set = set;
     return st == 1 ? key_pack(&key, buf, cap) : st;
 }

@@ -119,3 +119,28 @@ func TestAnswersThatCannotBe(t *testing.T) {
 		t.Error("it does not stick")
 	}
 }
+
+// A kid of no bytes is one, and fits no key of the set; no kid fits all.
+func TestBootKeyEmptyKID(t *testing.T) {
+	flash, err := picosuit.NewFlash(21*1024, 1024, 4, 0xff)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer flash.Close()
+	boot, err := picosuit.NewBoot(flash, picosuit.Geometry{Slot: [2]uint32{0, 8192}, SlotSize: 8192,
+		ManifestSize: 1024, Journal: 16384, JournalPages: 3, Keys: 19 * 1024, Tries: 3,
+		Factory: load(t, "boot/set_ab.cbor")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer boot.Close()
+	if err := boot.Init(picosuit.NoSlot); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := boot.Key(picosuit.PurposeVerify, 0, nil); k == nil || err != nil {
+		t.Errorf("no kid: %v, %v", k, err)
+	}
+	if k, err := boot.Key(picosuit.PurposeVerify, 0, []byte{}); k != nil || err != nil {
+		t.Errorf("empty kid: %v, %v", k, err)
+	}
+}

@@ -298,3 +298,16 @@ def test_a_flash_error_is_an_answer() -> None:
     device.flash.cut(5)
     with pytest.raises(picosuit.PlatformError, match="answer -99"):
         update(device, "v2")
+
+
+def test_flash_that_fails_is_no_wrong_use() -> None:
+    """Every function of a Boot says E_PLATFORM by a PlatformError."""
+    flash = Flash(16384 + 5 * 1024)
+    boot = Boot(flash, slots=(0, 8192), slot_size=8192, manifest_size=1024, journal=16384,
+                keys=16384 + 3072)  # fmt: skip
+    flash.cut(1)
+    with pytest.raises(picosuit.FlashError):
+        flash.write(0, bytes(4))
+    for call in (boot.init, boot.sequence, lambda: boot.key(picosuit.PURPOSE_VERIFY, 0, None)):
+        with pytest.raises(picosuit.PlatformError):
+            call()
