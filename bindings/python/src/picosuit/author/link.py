@@ -11,6 +11,7 @@ protocol is a `LinkError`. `Cut` is the one error after which trying again makes
 from __future__ import annotations
 
 import binascii
+import os
 import select
 import socket
 import struct
@@ -129,8 +130,13 @@ class SerialTransport:
 
 
 def _reason(error: BaseException) -> str:
-    """Without errno and repetition of the path: `file` says it."""
-    return str(getattr(error, "strerror", None) or error)
+    """The system's own words: pyserial puts number and path beside them, or keeps the number
+    in the error below (termios)."""
+    for known in (error, error.__context__):
+        number = known.args[0] if known is not None and known.args else None
+        if isinstance(number, int):
+            return os.strerror(number)
+    return str(error)
 
 
 def open_port(name: str, baud: int = 115200, timeout: float = 5.0) -> Transport:
