@@ -125,6 +125,7 @@ class _Job:
         self.visits = _visits(envelope)
         wants = self._wants_again() if self.is_again else self._wants()
         self.wants = _by_uri(wants)
+        self._check_fetched()
         self.plains = _find(self.wants, envelope, files, self.is_again)
         self.sealed = {want.digest: cose.seal(self.plains[want.digest])
                        for want in self.wants.values()}  # fmt: skip
@@ -163,7 +164,11 @@ class _Job:
             if uri is None or uri.text is None:
                 raise visit.command.label.fail("a fetch whose uri is not set")
             yield _want(visit, uri)
-        wanted = {item.text for v in found if (item := v.get(names.P_URI)) is not None}
+
+    def _check_fetched(self) -> None:
+        """A payload in the envelope that nobody asks for is refused."""
+        wanted = {item.text for v in self.visits if v.command.number == names.FETCH
+                  and (item := v.get(names.P_URI)) is not None}  # fmt: skip
         for key, value in self.envelope.payloads.items():
             if key not in wanted:
                 raise value.fail(f"nothing fetches the payload {key!r}: it would stay readable",
@@ -208,8 +213,8 @@ class _Job:
 
     def _notes(self) -> Iterator[str]:
         for visit in self.visits:
-            if visit.command.number == names.WRITE:
-                yield "content that stands in the manifest (directive-write) stays readable"
+            if visit.command.number in (names.WRITE, names.CONTENT_CHECK):
+                yield f"content that stands in the manifest ({visit.command.name}) stays readable"
                 break
         if self.is_again and any(
             visit.command.number == names.FETCH and (uri := visit.get(names.P_URI)) is not None
