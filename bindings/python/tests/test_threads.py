@@ -198,3 +198,32 @@ def test_one_flash_in_two_threads() -> None:
             with pytest.raises(picosuit.UsageError, match="in use by another thread"):
                 pool.submit(call).result(30)
         assert flash.read(0, 1) == b"\xff"
+
+
+@pytest.mark.parametrize("call", ["report", "run", "close", "feed", "error"])
+def test_an_interrupt_leaves_no_lock(call: str) -> None:
+    """Ctrl-C as soon as the processor is taken, in whatever line that is: it is given back."""
+    p = Processor(keys=[KEY])
+    calls: dict[str, Callable[[], object]] = {
+        "report": p.report, "run": p.run, "close": p.close, "feed": lambda: p.feed(b"x"),
+        "error": lambda: p.error,
+    }  # fmt: skip
+    interrupts = 0
+
+    def trace(*_: Any) -> Any:
+        nonlocal interrupts
+        if interrupts == 0 and p._lock.locked():
+            interrupts += 1
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            calls[call]()
+    finally:
+        sys.settrace(before)
+    assert interrupts == 1
+    assert p.report()
+    p.close()

@@ -227,12 +227,9 @@ class Boot:
     def address(self, processor: Processor) -> int | None:
         """First byte of the slot that passed, the last thing before the jump. None: start
         nothing."""
-        handle = processor._enter()
-        try:
-            with self._flash.held():
-                found = raw.bind_boot_address(self._handle, handle)
-        finally:
-            processor._lock.release()
+        processor._free()
+        with processor._lock, self._flash.held():
+            found = raw.bind_boot_address(self._handle, processor._open())
         return None if found == NO_ADDRESS else found
 
     def begin(self, processor: Processor) -> Status:

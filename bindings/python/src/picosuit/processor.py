@@ -345,11 +345,10 @@ class Processor:
 
     def fetch(self) -> Fetch:
         """What FETCH wants, and from which offset. UsageError when nothing is wanted."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             found = packed(handle, raw.bind_fetch, handle)
-        finally:
-            self._lock.release()
         offset, size, passed, where, component, given, n, _ = _FETCH.unpack_from(found)
         uri, args = found[_FETCH.size : _FETCH.size + n], found[_FETCH.size + n :]
         text = uri.decode(errors="surrogateescape")
@@ -357,57 +356,51 @@ class Processor:
 
     def info(self) -> Info:
         """What was authenticated, before deciding to act. From READY on, else UsageError."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             return _info(handle)
-        finally:
-            self._lock.release()
 
     def envelope(self) -> bytes:
         """The severed envelope: tag, wrapper, manifest. What a device stores with the image and
         boots from. From READY on, else UsageError."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             buf = bytearray(_info(handle).envelope_len)
             raise_code(handle, raw.bind_envelope(handle, 0, buf))
             return bytes(buf)
-        finally:
-            self._lock.release()
 
     def report(self) -> bytes:
         """SUIT_Report as CBOR, at any time."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             return packed(handle, raw.bind_report, handle)
-        finally:
-            self._lock.release()
 
     @property
     def error(self) -> Error | None:
         """The error that sticks."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             return sticky_error(handle)
-        finally:
-            self._lock.release()
 
     @property
     def work_used(self) -> int:
         """Most bytes of work that were needed since the last reset."""
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             return raw.bind_work_used(handle)
-        finally:
-            self._lock.release()
 
     # -- life ----------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Frees its memory. May be called again; every other call then is a UsageError."""
-        if not self._lock.acquire(blocking=False):
-            raise UsageError(Code.E_STATE, text="the processor is in use")
-        self._handle = None
-        self._lock.release()
+        self._free()
+        with self._lock:
+            self._handle = None
 
     def __enter__(self) -> Self:
         return self
@@ -422,32 +415,35 @@ class Processor:
 
     # -- calls, questions, answers -------------------------------------------------------------
 
-    def _enter(self) -> raw.Handle:
-        if not self._lock.acquire(blocking=False):
+    # Who is second is refused; in the moment between `_free` and `with` it waits instead. `with`
+    # on a lock of C cannot be interrupted between taking it and knowing so, other ways can: after
+    # one KeyboardInterrupt there the processor would be in use for ever.
+
+    def _free(self) -> None:
+        if self._lock.locked():
             raise UsageError(
                 Code.E_STATE, text="the processor is in use by another thread, or by its device"
             )
+
+    def _open(self) -> raw.Handle:
         if self._handle is None:
-            self._lock.release()
             raise UsageError(Code.E_STATE, text="the processor is closed")
         return self._handle
 
     def _call(self, function: Callable[..., int], *args: Any) -> Status:
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             return self._finish(handle, function(handle, *args))
-        finally:
-            self._lock.release()
 
     def _take(
         self, function: Callable[[raw.Handle, Buffer], int], data: Buffer
     ) -> tuple[Status, int]:
-        handle = self._enter()
-        try:
+        self._free()
+        with self._lock:
+            handle = self._open()
             status = self._finish(handle, function(handle, data))
             return status, raw.bind_used(handle)
-        finally:
-            self._lock.release()
 
     def _finish(self, handle: raw.Handle, st: int) -> Status:
         """Answers what is asked until the call is over; then what it came to."""
