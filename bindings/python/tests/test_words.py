@@ -226,6 +226,12 @@ def test_hostile_sequences_stay_cheap(commands: list[Any]) -> None:
         ([-9, 0], {}, False),
         ([34, {0: {21: "#a"}}, 21, 0], {}, False),
         ([14, 0], {15: Wrap([14, 0])}, False),
+        ([20, {99: 1}, 14, 0], {}, False),
+        ([20, {-1: 1}, 14, 0], {}, False),
+        ([12, [0] * 65, 14, 0], {}, False),
+        ([12, [0, -1], 14, 0], {}, False),
+        ([12, None, 14, 0], {}, False),
+        ([12, True, 14, 0], {}, True),
     ],
 )
 def test_what_is_not_known_makes_a_summary_incomplete(

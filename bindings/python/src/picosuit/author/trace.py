@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from . import cbor, names
-from .cbor import ARRAY, BYTES, MAP, TEXT, UINT, Item
+from .cbor import ARRAY, BYTES, MAP, SIMPLE, TEXT, UINT, Item
 from .envelope import Command, Envelope, commands, digest_value
 from .problem import Problem
 
@@ -266,10 +266,13 @@ class Trace:
         count = len(self.envelope.components)
         if argument.major == ARRAY:
             chosen = [child.value for child in argument.children if child.major == UINT]
+            self.is_complete &= len(chosen) == len(argument.children) <= INDEX_MAX
         elif argument.major == UINT:
             chosen = [argument.value]
         else:
             chosen = list(range(count))  # true
+            self.is_complete &= (argument.major, argument.value) == (SIMPLE, 21)
+            self.is_complete &= count <= INDEX_MAX
         return tuple(chosen[:INDEX_MAX])
 
     def _one(
@@ -324,7 +327,9 @@ class Trace:
             number = key.number
             if number == names.P_SOFT:
                 way = replace(way, is_soft=value.value == 21)
-            elif number in names.PARAMETERS and not (is_weak and number in params):
+            elif number not in names.PARAMETERS:
+                self.is_complete = False
+            elif not (is_weak and number in params):
                 params[number] = value
         return replace(way, params={**way.params, component: params})
 
