@@ -405,8 +405,12 @@ def test_link_is_followed(here: Path, tmp_path: Path) -> None:
 
 # -- interrupted -------------------------------------------------------------------------------
 
+# Whoever started the tests, in the background or by nohup, may have had signals ignored.
 SLOW = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 real = os.fsync
 def fsync(handle):
     real(handle)
