@@ -72,7 +72,8 @@ func (c choosy) Component(signer uint16, id []byte) (uint8, picosuit.Kind, bool,
 
 func (choosy) Write(uint8, uint32, []byte) error { return errBroken }
 
-// What a device answered on the way, and what stopped nothing, is no reason for what stops it later.
+// What a device answered on the way, and what stopped nothing, is no reason for what stops it
+// later.
 func TestCauseIsTheLast(t *testing.T) {
 	r := find(t, "suit/index.txt", "auth_mac_and_sign")
 	b := boardOf(t, r)
