@@ -344,6 +344,14 @@ def test_identity_that_a_way_leaves_out_is_said() -> None:
     assert data["for"] == {"vendor": [vendor], "class": [klass, "any other"], "device": []}
 
 
+def test_all_classes_are_named() -> None:
+    classes = [bytes([n]) * 16 for n in range(7)]
+    choice = [15, [Wrap([20, {2: one}, 2, 0]) for one in classes]]
+    rows = words.summary(Envelope(build(manifest([20, {1: b"v" * 16}, 1, 0, *choice])))).rows
+    named = " ".join(text for heading, text in rows if heading == "for")
+    assert all(str(uuid.UUID(bytes=one)) in named for one in classes)
+
+
 def test_arguments_of_what_is_started_are_shown() -> None:
     parsed = Envelope(build(manifest([20, {23: b"insecure"}, 23, 0])))
     assert words.Words(parsed).starts() == ["app with arguments 'insecure' (8 bytes)"]

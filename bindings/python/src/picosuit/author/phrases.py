@@ -75,11 +75,11 @@ def diagnostic(item: Item) -> str:
     return safe(text(item))
 
 
-def joined(texts: Iterable[str], word: str = "or") -> str:
-    """a, b or c; each once."""
+def joined(texts: Iterable[str], word: str = "or", most: int = LIST_MAX) -> str:
+    """a, b or c; each once. Of more than `most` the last are counted, not named."""
     shown = unique(texts) or ["nothing"]
-    if len(shown) > LIST_MAX:
-        shown = [*shown[: LIST_MAX - 1], f"{len(shown) - LIST_MAX + 1} more"]
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
     return f" {word} ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
 
 

@@ -37,6 +37,8 @@ SECTION_WORDS = {
     24: "remove what was installed",
 }  # fmt: skip
 
+IDENTITIES_MAX = 64  # of each kind that a summary names: who signs must know for whom
+
 # -- The tree ------------------------------------------------------------------------------------
 
 
@@ -559,7 +561,8 @@ def summary(envelope: Envelope) -> Summary:
     wrong = ", which is NOT its digest" if is_wrong else ""
     signed = f"{size(manifest_size)}, {algorithm(alg)} {digest.hex()}{wrong}"
     rows = [("update", f"number {sequence:,}"), ("manifest", signed)]
-    rows += [("for", f"{what} {joined(values)}") for what, values in whom.items() if values]
+    rows += [("for", f"{what} {joined(values, most=IDENTITIES_MAX)}")
+             for what, values in whom.items() if values]  # fmt: skip
     if not any(whom.values()):
         rows.append(("for", "any device: it checks neither vendor nor class"))
     for heading, stored in (("writes", writes), ("loads", loads)):
