@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from picosuit import Code
 from picosuit.author import report as reports
 from picosuit.author.problem import Problem
 from picosuit.author.report import BootState, Capabilities, Claims, Failure, Place
@@ -199,3 +200,17 @@ def test_command_wants_one_source(
         main(["report", *arguments])
     assert ended.value.code == 2
     assert "either a file or --port" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("code", "label", "section", "name"),
+    [(Code.E_AUTH, 2, 0, "authentication-wrapper"), (Code.E_ROLLBACK, 2, 0, "sequence-number"),
+     (Code.E_CONDITION, 2, 3, "condition-class-identifier"),
+     (Code.E_INDEX, 12, 20, "directive-set-component-index"),
+     (Code.E_PARAM, 19, 20, "encryption-info"), (Code.E_DIGEST, 22, 20, "directive-copy"),
+     (Code.E_DIGEST, 3, 0, "manifest"), (Code.E_MEMBER, 2, 0, None)],
+)  # fmt: skip
+def test_what_a_label_is_depends_on_the_code(
+    code: Code, label: int, section: int, name: str | None
+) -> None:
+    assert reports.label_name(code, label, section) == name

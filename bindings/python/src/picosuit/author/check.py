@@ -16,6 +16,7 @@ import picosuit
 from picosuit import Code, Procedure
 
 from . import cost, ids, lint, meter, names, words
+from . import report as reports
 from .cost import Effort, Estimate
 from .envelope import Envelope
 from .lint import ERROR, Finding
@@ -272,29 +273,10 @@ class Checker:
         named = None
         if component is not None and envelope is not None and component < len(envelope.components):
             named = ids.component_text(envelope.components[component])
-        section = None if not error.section else (
-            "shared-sequence" if error.section == names.SHARED
-            else names.name_of(names.MEMBERS, error.section))  # fmt: skip
+        section = reports.section_name(error.section) if error.section else None
+        label = reports.label_name(error.code, error.label or 0, error.section or 0)
         return Refusal(error.code, error.name, picosuit.strerror(error.code), error.offset, section,
-                       named, error.label, _label(error), error.platform, place, during)
-
-
-# What a label is, where that is settled; for other codes the words at the offset say it.
-LABELS = (
-    (names.COMMANDS, (Code.E_CONDITION, Code.E_TRY, Code.E_COMMAND, Code.E_SHARED, Code.E_INDEX,
-                      Code.E_TRANSIENT, Code.E_STEPS, Code.E_UNSUPPORTED, Code.E_FETCH,
-                      Code.E_LENGTH, Code.E_DECRYPT, Code.E_CAPACITY, Code.E_PLATFORM)),
-    (names.PARAMETERS, (Code.E_UNSET, Code.E_PARAM, Code.E_SOFT)),
-    (names.ENVELOPE, (Code.E_AUTH, Code.E_COSE, Code.E_SEVERED)),
-    (names.MEMBERS, (Code.E_ROLLBACK, Code.E_VERSION)),
-)  # fmt: skip
-
-
-def _label(error: picosuit.Error) -> str | None:
-    if error.code == Code.E_DIGEST:  # of a payload, or of a member
-        return (names.COMMANDS if error.section else names.ENVELOPE).get(error.label or 0)
-    return next((table.get(error.label or 0) for table, codes in LABELS if error.code in codes),
-                None)  # fmt: skip
+                       named, error.label, label, error.platform, place, during)
 
 
 def check(

@@ -53,6 +53,27 @@ def section_name(section: int) -> str:
     return names.name_of(names.MEMBERS, section)
 
 
+# What the label of an error is, where its code settles that; for others the words at the offset
+# say it.
+_E = picosuit.Code
+_LABELS = (
+    (names.COMMANDS, (_E.E_CONDITION, _E.E_TRY, _E.E_COMMAND, _E.E_SHARED, _E.E_INDEX,
+                      _E.E_TRANSIENT, _E.E_STEPS, _E.E_UNSUPPORTED, _E.E_FETCH, _E.E_LENGTH,
+                      _E.E_DECRYPT, _E.E_CAPACITY, _E.E_PLATFORM)),
+    (names.PARAMETERS, (_E.E_UNSET, _E.E_PARAM, _E.E_SOFT)),
+    (names.ENVELOPE, (_E.E_AUTH, _E.E_COSE, _E.E_SEVERED)),
+    (names.MEMBERS, (_E.E_ROLLBACK, _E.E_VERSION)),
+)  # fmt: skip
+
+
+def label_name(code: int, label: int, section: int) -> str | None:
+    """Of the command, parameter or member that an error names; None where the code does not
+    settle which of them it is."""
+    if code == _E.E_DIGEST:  # of a payload, or of a member
+        return (names.COMMANDS if section else names.ENVELOPE).get(label)
+    return next((table.get(label) for table, codes in _LABELS if code in codes), None)
+
+
 # -- data --------------------------------------------------------------------------------------
 
 

@@ -22,9 +22,6 @@ from .output import Output, read_file
 from .report import rows
 
 _E = picosuit.Code
-# Codes whose label is a command; docs: picosuit.h, at picosuit_error.
-_AT_COMMAND = (_E.E_CONDITION, _E.E_TRY, _E.E_COMMAND, _E.E_SHARED, _E.E_TRANSIENT)
-
 _IN_PAYLOAD = (_E.E_FETCH, _E.E_LENGTH, _E.E_DECRYPT, _E.E_CAPACITY)  # `platform` is a position
 
 
@@ -149,9 +146,8 @@ def _where(result: Result, envelope: Envelope | None) -> list[tuple[str, str]]:
 def _label(result: Result) -> str:
     if result.code == _E.E_ROOM:
         return f"{result.label} bytes of work buffer are needed"
-    table = names.COMMANDS if result.code in _AT_COMMAND or result.code <= _E.E_FETCH else (
-        names.PARAMETERS if result.code in (_E.E_PARAM, _E.E_UNSET) else names.MEMBERS)
-    return f"{result.label} ({names.name_of(table, result.label)})"
+    name = reports.label_name(result.code, result.label, result.section)
+    return f"{result.label} ({name or names.name_of(names.MEMBERS, result.label)})"
 
 
 def _need(need: Need) -> str:
