@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from . import _raw as raw
 from .codes import NO_FLOOR, VERIFIED, Code, Procedure, Rights, Status, Where
@@ -27,6 +27,7 @@ _RECORD = struct.Struct("<Iii3I")
 _HEAD = raw.BIND_QUESTION_LEN
 _WORD = 0xFFFFFFFF
 
+T = TypeVar("T")
 # What a callback returns, the three words and the bytes that it gives out: shim.h, bind_reply.
 Answer = tuple[int, int, int, int, "Buffer"]
 Handler = Callable[[int, int, int, int, int, bytes], Answer]
@@ -220,6 +221,12 @@ def _info(handle: raw.Handle) -> Info:
     return Info(sequence, digest, length, Rights(rights), signer, components, sections)
 
 
+def _envelope(handle: raw.Handle) -> bytes:
+    buf = bytearray(_info(handle).envelope_len)
+    raise_code(handle, raw.bind_envelope(handle, 0, buf))
+    return bytes(buf)
+
+
 def _packed(function: Callable[..., int], *args: Any, size: int = 512) -> bytes | int:
     """What a function of the shim packs, however long it is; or its negative status."""
     while True:
@@ -345,10 +352,7 @@ class Processor:
 
     def fetch(self) -> Fetch:
         """What FETCH wants, and from which offset. UsageError when nothing is wanted."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            found = packed(handle, raw.bind_fetch, handle)
+        found = self._ask(lambda handle: packed(handle, raw.bind_fetch, handle))
         offset, size, passed, where, component, given, n, _ = _FETCH.unpack_from(found)
         uri, args = found[_FETCH.size : _FETCH.size + n], found[_FETCH.size + n :]
         text = uri.decode(errors="surrogateescape")
@@ -356,43 +360,26 @@ class Processor:
 
     def info(self) -> Info:
         """What was authenticated, before deciding to act. From READY on, else UsageError."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            return _info(handle)
+        return self._ask(_info)
 
     def envelope(self) -> bytes:
         """The severed envelope: tag, wrapper, manifest. What a device stores with the image and
         boots from. From READY on, else UsageError."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            buf = bytearray(_info(handle).envelope_len)
-            raise_code(handle, raw.bind_envelope(handle, 0, buf))
-            return bytes(buf)
+        return self._ask(_envelope)
 
     def report(self) -> bytes:
         """SUIT_Report as CBOR, at any time."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            return packed(handle, raw.bind_report, handle)
+        return self._ask(lambda handle: packed(handle, raw.bind_report, handle))
 
     @property
     def error(self) -> Error | None:
         """The error that sticks."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            return sticky_error(handle)
+        return self._ask(sticky_error)
 
     @property
     def work_used(self) -> int:
         """Most bytes of work that were needed since the last reset."""
-        self._free()
-        with self._lock:
-            handle = self._open()
-            return raw.bind_work_used(handle)
+        return self._ask(raw.bind_work_used)
 
     # -- life ----------------------------------------------------------------------------------
 
@@ -429,6 +416,12 @@ class Processor:
         if self._handle is None:
             raise UsageError(Code.E_STATE, text="the processor is closed")
         return self._handle
+
+    def _ask(self, function: Callable[[raw.Handle], T]) -> T:
+        """What a function makes of the handle, while nobody else uses it."""
+        self._free()
+        with self._lock:
+            return function(self._open())
 
     def _call(self, function: Callable[..., int], *args: Any) -> Status:
         self._free()
