@@ -35,12 +35,13 @@ def _part(text: str, where: str) -> bytes:
 
 def component_text(identifier: Identifier) -> str:
     """As `component` reads it, for people: ['app', h'00']."""
-    return "[" + ", ".join(_part_text(part) for part in identifier) + "]"
+    return "[" + ", ".join(literal(part) for part in identifier) + "]"
 
 
-def _part_text(part: bytes) -> str:
-    is_text = part.isascii() and part.decode().isprintable() and part and b"'" not in part
-    return f"'{part.decode()}'" if is_text else f"h'{part.hex()}'"
+def literal(data: bytes) -> str:
+    """'app' where it is text that cannot be mistaken, else h'0102'."""
+    is_text = data.isascii() and data.decode().isprintable() and data and b"'" not in data
+    return f"'{data.decode()}'" if is_text else f"h'{data.hex()}'"
 
 
 def encoded(identifier: Identifier) -> bytes:

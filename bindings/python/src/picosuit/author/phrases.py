@@ -14,7 +14,7 @@ from typing import Any
 from . import cbor, ids, names
 from .cbor import ARRAY, BYTES, MAP, TAG, TEXT, UINT, Item
 from .envelope import Command, Envelope, commands, read_digest
-from .problem import Problem
+from .problem import Problem, escaped
 from .trace import IDENTITY, MOVES, Assumed, Origin, Trace, Visit, moved, unique
 
 TEXT_MAX = 160  # characters of a value from the file; the rest is counted
@@ -26,12 +26,8 @@ LIST_MAX = 4  # alternatives that are named in a sentence
 
 def safe(text: str, limit: int = TEXT_MAX) -> str:
     """Printable characters only, and not too many."""
-    shown = "".join(c if c.isprintable() else _escaped(c) for c in text[:limit])
+    shown = escaped(text[:limit])
     return shown if len(text) <= limit else f"{shown}... ({len(text):,} characters)"
-
-
-def _escaped(c: str) -> str:
-    return f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}"
 
 
 def size(n: int) -> str:
@@ -46,8 +42,7 @@ def bytes_text(data: bytes) -> str:
     """h'0102', shortened; as text, too, where it is one."""
     if len(data) > BYTES_MAX:
         return f"h'{data[:BYTES_MAX].hex()}...' ({size(len(data))})"
-    is_text = data.isascii() and data.decode().isprintable() and data and b"'" not in data
-    return f"'{data.decode()}'" if is_text else f"h'{data.hex()}'"
+    return ids.literal(data)
 
 
 def diagnostic(item: Item) -> str:

@@ -11,7 +11,13 @@ def shown(text: str) -> str:
     if len(text) > LINE_MAX:
         half = LINE_MAX // 2
         text = f"{text[:half]} ... {text[-half:]}"
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return escaped(text)
+
+
+def escaped(text: str) -> str:
+    """Printable characters as they are, others as \\x1b or \\u202e."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256
+                   else f"\\u{ord(c):04x}" for c in text)  # fmt: skip
 
 
 class Problem(Exception):
